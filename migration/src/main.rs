@@ -1,0 +1,62 @@
+//! `migration up|down|status|fresh` on `DATABASE_URL`. Two at once are safe.
+#![allow(clippy::print_stderr, reason = "a command line tool")]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use sea_orm_migration::sea_orm::{Database, DbErr};
+
+/// Moves the database to another state of its tables.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// `postgres://…` or `sqlite://…`
+    #[arg(long, env, global = true, required = false, hide_env_values = true)]
+    database_url: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Applies every migration that is still to come
+    Up,
+    /// Takes back the newest migration
+    Down,
+    /// Lists the migrations and whether each is applied
+    Status,
+    /// Drops every table and applies every migration
+    Fresh,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    // A missing `.env` is no error.
+    let _ = dotenvy::from_path(".env");
+    let Arguments { command, database_url } = Arguments::parse();
+    let Some(url) = database_url else {
+        eprintln!("error: DATABASE_URL is not set");
+        return ExitCode::from(2);
+    };
+    match run(&command, &url).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: DATABASE_URL: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: &Command, url: &str) -> Result<(), DbErr> {
+    let db = Database::connect(url).await?;
+    match command {
+        Command::Up => migration::up(&db).await,
+        Command::Down => migration::down(&db).await,
+        Command::Fresh => migration::fresh(&db).await,
+        Command::Status => {
+            for (name, applied) in migration::status(&db).await? {
+                println!("{name} {}", if applied { "applied" } else { "pending" });
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What both GraphQL schemas share, and no HTTP: error codes, who asks and what they may do,
+//! paging and limits.
+
+pub mod error;
+pub mod fields;
+pub mod id;
+pub mod limits;
+pub mod page;
+pub mod viewer;
+
+pub use error::{Code, Error, FieldError, Result};
+pub use fields::Fields;
+pub use page::{Page, Slice};
+pub use viewer::{Security, Viewer};

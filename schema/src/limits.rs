@@ -1,0 +1,28 @@
+//! What a document may ask for, checked before anything is resolved.
+//!
+//! Source: OWASP GraphQL cheat sheet, "Query limiting (depth & amount)".
+
+use async_graphql::SchemaBuilder;
+
+/// Levels of nesting. An introspection query of the usual tools needs 15.
+pub const DEPTH: usize = 16;
+/// Fields, each counted as often as the page it stands on may repeat it.
+pub const COMPLEXITY: usize = 200_000;
+/// Aliases in a document.
+pub const ALIASES: usize = 50;
+/// Directives on one field.
+pub const DIRECTIVES: usize = 8;
+
+/// How many rows a list without a size of its own is counted as.
+pub const LIST: usize = 20;
+
+/// Puts the limits on a schema that outside documents reach.
+#[must_use]
+pub fn apply<Q, M, S>(builder: SchemaBuilder<Q, M, S>) -> SchemaBuilder<Q, M, S> {
+    builder
+        .limit_depth(DEPTH)
+        .limit_recursive_depth(DEPTH)
+        .limit_complexity(COMPLEXITY)
+        .limit_aliases(ALIASES)
+        .limit_directives(DIRECTIVES)
+}

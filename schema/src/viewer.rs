@@ -1,0 +1,124 @@
+//! Who asks, and what they may do.
+
+use std::str::FromStr;
+
+use async_graphql::Context;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::{Code, Error, Result};
+
+/// How much a client must prove, the setting `SECURITY`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// Asks for nothing that the specification does not: for trying out.
+    Spec,
+    /// Needs the access token of the user concerned: for the internet.
+    Strict,
+}
+
+impl FromStr for Security {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "spec" => Ok(Self::Spec),
+            "strict" => Ok(Self::Strict),
+            _ => Err("must be spec or strict"),
+        }
+    }
+}
+
+/// Who asks, as their access token says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Viewer {
+    /// No token was sent.
+    #[default]
+    Anonymous,
+    /// The token was good.
+    User {
+        /// `sub`.
+        id: i64,
+        /// `sid`.
+        session: Uuid,
+        /// `exp`.
+        expires_at: DateTime<Utc>,
+    },
+}
+
+impl Viewer {
+    /// Who asks in this request.
+    #[must_use]
+    pub fn of(ctx: &Context<'_>) -> Self {
+        ctx.data_opt::<Self>().copied().unwrap_or_default()
+    }
+
+    /// The user's id.
+    #[must_use]
+    pub fn id(self) -> Option<i64> {
+        match self {
+            Self::Anonymous => None,
+            Self::User { id, .. } => Some(id),
+        }
+    }
+
+    /// Whether this is that user.
+    #[must_use]
+    pub fn is(self, user_id: i64) -> bool {
+        self.id() == Some(user_id)
+    }
+
+    /// The user's id, whatever the mode.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` without a token.
+    pub fn signed_in(self) -> Result<i64> {
+        self.id().ok_or_else(|| Error::new(Code::Unauthenticated, "An access token is needed."))
+    }
+
+    /// Lets through who may create, change or delete for that user.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` without a token where one is needed, `FORBIDDEN` with another's.
+    pub fn act_for(self, security: Security, user_id: i64) -> Result<()> {
+        match (self.id(), security) {
+            (None, Security::Spec) => Ok(()),
+            (None, Security::Strict) => self.signed_in().map(drop),
+            (Some(id), _) if id == user_id => Ok(()),
+            (Some(_), _) => {
+                Err(Error::new(Code::Forbidden, "The access token belongs to another user."))
+            }
+        }
+    }
+
+    /// Lets through who may see what every user may see.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` without a token where one is needed.
+    pub fn look_around(self, security: Security) -> Result<()> {
+        match security {
+            Security::Spec => Ok(()),
+            Security::Strict => self.signed_in().map(drop),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(id: i64) -> Viewer {
+        Viewer::User { id, session: Uuid::nil(), expires_at: DateTime::UNIX_EPOCH }
+    }
+
+    #[test]
+    fn only_the_user_concerned_may_act() {
+        let code = |viewer: Viewer, mode| viewer.act_for(mode, 1).map_err(|error| error.code);
+        for mode in [Security::Spec, Security::Strict] {
+            assert_eq!(code(user(1), mode), Ok(()));
+            assert_eq!(code(user(2), mode), Err(Code::Forbidden));
+        }
+        assert_eq!(code(Viewer::Anonymous, Security::Spec), Ok(()));
+        assert_eq!(code(Viewer::Anonymous, Security::Strict), Err(Code::Unauthenticated));
+    }
+}
