@@ -5,7 +5,9 @@ mod assets;
 mod index;
 
 use axum::Router;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use utoipa::openapi::OpenApi;
@@ -13,7 +15,7 @@ use utoipa::openapi::OpenApi;
 use assets::Asset;
 
 /// What the pages say about a service.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Pages {
     /// The name of the binary, as `users-api`.
     pub service: &'static str,
@@ -88,10 +90,7 @@ fn page(html: String) -> Response {
 
 /// Makes text safe inside an element and inside a quoted attribute.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::io::Read as _;
 
 use axum::body::Bytes;
 use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -19,15 +20,27 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 /// Every path below `/assets/` with its file.
 pub(super) fn all() -> [(&'static str, Asset); 7] {
     [
-        ("/assets/icon.svg", Asset::plain("image/svg+xml", include_bytes!("../../assets/icon.svg"))),
+        (
+            "/assets/icon.svg",
+            Asset::plain("image/svg+xml", include_bytes!("../../assets/icon.svg")),
+        ),
         ("/assets/page.css", Asset::plain(CSS, include_bytes!("../../assets/page.css"))),
         ("/assets/docs.css", Asset::packed(CSS, include_bytes!("../../assets/docs.css.gz"))),
         ("/assets/docs.js", Asset::packed(SCRIPT, include_bytes!("../../assets/docs.js.gz"))),
-        ("/assets/graphiql.css", Asset::packed(CSS, include_bytes!("../../assets/graphiql.css.gz"))),
-        ("/assets/graphiql.js", Asset::packed(SCRIPT, include_bytes!("../../assets/graphiql.js.gz"))),
+        (
+            "/assets/graphiql.css",
+            Asset::packed(CSS, include_bytes!("../../assets/graphiql.css.gz")),
+        ),
+        (
+            "/assets/graphiql.js",
+            Asset::packed(SCRIPT, include_bytes!("../../assets/graphiql.js.gz")),
+        ),
         (
             "/assets/third-party.txt",
-            Asset::packed("text/plain; charset=utf-8", include_bytes!("../../assets/third-party.txt.gz")),
+            Asset::packed(
+                "text/plain; charset=utf-8",
+                include_bytes!("../../assets/third-party.txt.gz"),
+            ),
         ),
     ]
 }
@@ -68,7 +81,8 @@ impl Asset {
 
     fn answer(&self, request: &HeaderMap) -> Response {
         // Asked again each time, at the cost of an empty answer, so that an upgrade shows at once.
-        let cached = [(ETAG, self.etag.as_str()), (CACHE_CONTROL, "no-cache"), (VARY, "accept-encoding")];
+        let cached =
+            [(ETAG, self.etag.as_str()), (CACHE_CONTROL, "no-cache"), (VARY, "accept-encoding")];
         if list(request, &IF_NONE_MATCH).any(|tag| tag == "*" || tag == self.etag) {
             return (StatusCode::NOT_MODIFIED, cached).into_response();
         }
@@ -77,7 +91,8 @@ impl Asset {
             return (cached, typed, self.body.clone()).into_response();
         }
         if list(request, &ACCEPT_ENCODING).any(takes_gzip) {
-            return (cached, typed, [(CONTENT_ENCODING, "gzip")], self.body.clone()).into_response();
+            return (cached, typed, [(CONTENT_ENCODING, "gzip")], self.body.clone())
+                .into_response();
         }
         match unpack(&self.body) {
             Ok(body) => (cached, typed, body).into_response(),
@@ -98,14 +113,14 @@ fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &
 
 fn takes_gzip(element: &str) -> bool {
     let mut parts = element.split(';').map(str::trim);
-    let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip") || name == "*");
+    let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
     let refused = parts
         .filter_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")))
         .any(|weight| weight.parse().is_ok_and(|weight: f32| weight <= 0.0));
     named && !refused
 }
 
-fn unpack(body: &[u8]) -> std::io::Result<Vec<u8>> {
+pub(super) fn unpack(body: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut unpacked = Vec::new();
     GzDecoder::new(body).read_to_end(&mut unpacked)?;
     Ok(unpacked)

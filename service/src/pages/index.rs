@@ -45,7 +45,8 @@ fn cards(pages: &Pages) -> String {
 }
 
 fn card(link: &Link) -> String {
-    let inner = format!("<strong>{}</strong> <span>{}</span>", escape(link.label), escape(link.text));
+    let inner =
+        format!("<strong>{}</strong> <span>{}</span>", escape(link.label), escape(link.text));
     match &link.href {
         Some(href) => format!("<li><a href=\"{}\">{inner}</a></li>\n", escape(href)),
         None => format!("<li><div>{inner}</div></li>\n"),
