@@ -1,0 +1,76 @@
+//! However many users are named, one request and one statement bring their offers.
+
+use std::fmt::Write;
+
+use entity::offer;
+use sea_orm::EntityTrait;
+use serde_json::json;
+
+use crate::metrics::counter;
+use crate::seed::seed;
+use crate::stack::{Layout, Stack};
+
+on_every_stack!(fifty_users_in_a_connection, fifty_users_by_name, many_queries_at_once);
+
+/// What `offers-api` has counted: requests of its GraphQL, and statements.
+async fn counts(stack: &Stack) -> [u64; 2] {
+    let graphql = |labels: &str| labels.contains("/graphql");
+    let requests = counter(&stack.offers, "http_requests_total", graphql).await;
+    [requests, counter(&stack.offers, "db_statements_total", |_| true).await]
+}
+
+async fn seeded(layout: Layout) -> Stack {
+    let stack = layout.spec().await;
+    seed(&stack.database, stack.folder(), 50, 3).await;
+    let rows = stack.database.connect().await;
+    assert_eq!(offer::Entity::find().all(&rows).await.unwrap().len(), 150);
+    stack
+}
+
+async fn fifty_users_in_a_connection(layout: Layout) {
+    let stack = seeded(layout).await;
+    let before = counts(&stack).await;
+    let query = "{ users(first: 50) { edges { node { username offers { id } } } } }";
+    let data = stack.users.query(query).await;
+    let [requests, statements] = counts(&stack).await;
+    assert_eq!([requests - before[0], statements - before[1]], [1, 1]);
+    let edges = data["users"]["edges"].as_array().unwrap();
+    assert_eq!(edges.len(), 50);
+    assert!(edges.iter().all(|edge| edge["node"]["offers"].as_array().unwrap().len() == 3));
+}
+
+/// The same where each user is a field of its own.
+async fn fifty_users_by_name(layout: Layout) {
+    let stack = seeded(layout).await;
+    let before = counts(&stack).await;
+    let mut query = "{".to_owned();
+    for number in 1..=50 {
+        write!(query, " u{number}: user(username: \"demo{number}\") {{ offers {{ id }} }}")
+            .unwrap();
+    }
+    query += " }";
+    let data = stack.users.query(&query).await;
+    let [requests, statements] = counts(&stack).await;
+    assert_eq!([requests - before[0], statements - before[1]], [1, 1]);
+    assert_eq!(data["u50"]["offers"].as_array().unwrap().len(), 3);
+}
+
+/// Queries of the same moment share requests: fewer requests than queries.
+async fn many_queries_at_once(layout: Layout) {
+    let stack = seeded(layout).await;
+    let before = counts(&stack).await;
+    let asked = (1..=50).map(|number| {
+        let api = stack.users.clone();
+        tokio::spawn(async move {
+            let query = "query($name: String) { user(username: $name) { offers { id } } }";
+            let variables = json!({ "name": format!("demo{number}") });
+            api.graphql(query, variables).await.data()["user"]["offers"].as_array().unwrap().len()
+        })
+    });
+    for count in futures_util::future::join_all(asked).await {
+        assert_eq!(count.unwrap(), 3);
+    }
+    let [requests, statements] = counts(&stack).await;
+    assert!(requests - before[0] < 50, "{}", requests - before[0]);
+    assert!(statements - before[1] <= requests - before[0]);
+}

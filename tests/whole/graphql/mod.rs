@@ -1,0 +1,11 @@
+//! GraphQL on both services.
+
+mod access;
+mod connections;
+mod entities;
+mod execution;
+mod introspection;
+mod offers;
+mod sessions;
+mod transport;
+mod users;

@@ -1,0 +1,7 @@
+//! What holds for every route of both services.
+
+mod addresses;
+mod bodies;
+mod compression;
+mod cors;
+mod errors;

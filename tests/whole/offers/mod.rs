@@ -1,0 +1,5 @@
+//! The routes of `offers-api`.
+
+mod create;
+mod pages;
+mod read;
