@@ -1,6 +1,7 @@
 //! A database of its own for each test.
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -69,22 +70,16 @@ impl Database {
         connect(&self.url).await
     }
 
-    /// Ends every connection of a `PostgreSQL` database and lets nobody in.
-    pub(crate) async fn shut(&self) {
-        let name = &self.name;
-        manage(&[
-            &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"),
-            &format!(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-            ),
-        ])
-        .await;
+    /// The socket of the `PostgreSQL` server.
+    pub(crate) fn socket(&self) -> PathBuf {
+        let url = reqwest::Url::parse(&self.url).unwrap();
+        let folder = url.query_pairs().find(|(name, _)| name == "host").expect("a socket");
+        Path::new(&*folder.1).join(".s.PGSQL.5432")
     }
 
-    /// Undoes `shut`.
-    pub(crate) async fn open(&self) {
-        let name = &self.name;
-        manage(&[&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")]).await;
+    /// The URL of this `PostgreSQL` database at another address.
+    pub(crate) fn url_by(&self, address: SocketAddr) -> String {
+        format!("postgres://postgres@{address}/{}", self.name)
     }
 
     fn sqlite(folder: &Path) -> Self {
@@ -135,7 +130,7 @@ fn unique(kind: &str) -> String {
 }
 
 /// The URL of another database on the same server.
-fn postgres_url(name: &str) -> String {
+pub(crate) fn postgres_url(name: &str) -> String {
     let url = std::env::var(POSTGRES).unwrap_or_else(|_| {
         panic!("{POSTGRES} is not set: run tests/run, which starts a PostgreSQL and sets it")
     });

@@ -132,16 +132,16 @@ mod ready_follows_the_database {
 }
 
 async fn ready_follows_the_database(layout: Layout) {
-    let stack = layout.spec().await;
+    let mut stack = layout.set("SECURITY", "spec").database_relayed().start().await;
     for api in both(&stack) {
         api.get("/health/ready").await.expect(200);
     }
-    stack.database.shut().await;
+    stack.cut().await;
     for api in both(&stack) {
         api.get("/health/ready").await.expect(503);
         api.get("/health/live").await.expect(200);
     }
-    stack.database.open().await;
+    stack.mend();
     for api in both(&stack) {
         poll::until("the service is ready again", async || {
             (api.get("/health/ready").await.status == 200).then_some(())

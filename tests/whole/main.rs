@@ -19,6 +19,7 @@ mod poll;
 mod problem;
 mod process;
 mod relay;
+mod running;
 mod stack;
 mod story;
 
@@ -37,6 +38,7 @@ mod secrets;
 mod security;
 mod seed;
 mod settings;
+mod signals;
 mod sources;
 mod tls;
 mod tokens;

@@ -5,7 +5,7 @@ use std::path::Path;
 use entity::user;
 use sea_orm::{EntityTrait, PaginatorTrait};
 
-use crate::database::{Database, Engine, migrate};
+use crate::database::{Database, Engine, migrate, postgres_url};
 use crate::process;
 use crate::seed::seed;
 
@@ -74,10 +74,10 @@ async fn two_at_once_are_safe(engine: Engine) {
 async fn wants_a_database(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
     let url = match engine {
-        Engine::Sqlite => "sqlite:///nowhere/at/all.db",
-        Engine::Postgres => "postgres://nobody@127.0.0.1:1/none",
+        Engine::Sqlite => "sqlite:///nowhere/at/all.db".to_owned(),
+        Engine::Postgres => postgres_url("nowhere"),
     };
-    let given = [("DATABASE_URL".to_owned(), url.to_owned())];
+    let given = [("DATABASE_URL".to_owned(), url)];
     for settings in [&given[..], &[]] {
         let mut command = process::command("migration", folder.path(), settings);
         command.arg("up");

@@ -54,12 +54,12 @@ async fn partial(stack: &Stack, ann: &Member) {
 }
 
 async fn a_cut_connection_is_survived(layout: Layout) {
-    let stack = layout.set("SECURITY", "spec").relayed().start().await;
+    let mut stack = layout.set("SECURITY", "spec").offers_relayed().start().await;
     let ann = prepared(&stack).await;
     for _ in 0..2 {
-        stack.relay().cut();
+        stack.cut().await;
         partial(&stack, &ann).await;
-        stack.relay().mend(stack.offers.url("/").as_str());
+        stack.mend();
         poll::until("users-api is whole again", async || whole(&stack, &ann).await).await;
     }
 }
@@ -67,8 +67,8 @@ async fn a_cut_connection_is_survived(layout: Layout) {
 async fn a_stopped_service_is_survived(layout: Layout) {
     let mut stack = layout.spec().await;
     let ann = prepared(&stack).await;
-    stack.stop_offers();
+    stack.stop_one("offers-api");
     partial(&stack, &ann).await;
-    stack.start_offers().await;
+    stack.start_one("offers-api").await;
     poll::until("users-api is whole again", async || whole(&stack, &ann).await).await;
 }

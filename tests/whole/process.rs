@@ -104,6 +104,10 @@ impl Process {
         Self { name: name.to_owned(), child, stdout, stderr, readers }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has logged.
     pub(crate) fn logs(&self) -> Vec<String> {
         self.stderr.all()

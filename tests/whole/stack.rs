@@ -1,14 +1,13 @@
 //! Both services, started the way an operator would.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
 use crate::client::Api;
 use crate::database::{Database, Engine};
-use crate::process::{self, Process};
-use crate::relay::Relay;
+use crate::relay::{Relay, Target};
+use crate::running::Running;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Processes {
@@ -45,7 +44,12 @@ impl Layout {
 
     /// A stack with the access rules of `spec` and one more setting, of both services.
     pub(crate) fn set(self, name: &str, value: &str) -> Setup {
-        let setup = Setup { layout: self, settings: Vec::new(), relayed: false };
+        let setup = Setup {
+            layout: self,
+            settings: Vec::new(),
+            offers_relayed: false,
+            database_relayed: false,
+        };
         setup.set("SECURITY", "spec").set(name, value)
     }
 }
@@ -54,7 +58,8 @@ impl Layout {
 pub(crate) struct Setup {
     layout: Layout,
     settings: Vec<(String, String)>,
-    relayed: bool,
+    offers_relayed: bool,
+    database_relayed: bool,
 }
 
 impl Setup {
@@ -65,47 +70,48 @@ impl Setup {
     }
 
     /// Lets `users-api` reach `offers-api` by a relay that the test can cut.
-    pub(crate) fn relayed(mut self) -> Self {
-        self.relayed = true;
+    pub(crate) fn offers_relayed(mut self) -> Self {
+        self.offers_relayed = true;
+        self
+    }
+
+    /// Lets the services reach `PostgreSQL` by a relay that the test can cut.
+    pub(crate) fn database_relayed(mut self) -> Self {
+        self.database_relayed = true;
         self
     }
 
     pub(crate) async fn start(mut self) -> Stack {
         let folder = TempDir::new().unwrap();
         let database = Database::migrated(self.layout.engine, folder.path()).await;
-        self = self.set("DATABASE_URL", database.url());
-        let relay = if self.relayed {
-            let relay = Relay::bind().await;
-            self = self.set("OFFERS_URL", &relay.url());
-            Some(relay)
+        let mut relay = Relay::bind();
+        if self.database_relayed {
+            relay.mend(Target::Unix(database.socket()));
+            self = self.set("DATABASE_URL", &database.url_by(relay.address()));
         } else {
-            None
-        };
-        let running = match self.layout.processes {
-            Processes::One => start_one(folder.path(), &self.settings).await,
-            Processes::Two => start_two(folder.path(), &self.settings).await,
-        };
-        if let Some(relay) = &relay {
-            relay.mend(&running.offers_url);
+            self = self.set("DATABASE_URL", database.url());
         }
-        Stack {
+        if self.offers_relayed {
+            let url = format!("http://{}", relay.address());
+            self = self.set("OFFERS_URL", &url);
+        }
+        let running = Running::start(self.layout, folder.path(), &self.settings).await;
+        let mut stack = Stack {
             layout: self.layout,
             users: Api::new(&running.users_url),
             offers: Api::new(&running.offers_url),
             settings: self.settings,
+            database_relayed: self.database_relayed,
             running,
             relay,
             database,
             folder,
+        };
+        if self.offers_relayed {
+            stack.mend();
         }
+        stack
     }
-}
-
-struct Running {
-    users_url: String,
-    offers_url: String,
-    /// `users-api` and `offers-api`, or `classifieds` alone.
-    processes: Vec<Process>,
 }
 
 /// Both services, running. The fields are dropped in order: the processes before what they use.
@@ -115,7 +121,8 @@ pub(crate) struct Stack {
     pub(crate) offers: Api,
     settings: Vec<(String, String)>,
     running: Running,
-    relay: Option<Relay>,
+    database_relayed: bool,
+    relay: Relay,
     pub(crate) database: Database,
     folder: TempDir,
 }
@@ -131,106 +138,40 @@ impl Stack {
         self.folder().join("data/keys")
     }
 
-    /// The relay that `Setup::relayed` asked for.
-    pub(crate) fn relay(&self) -> &Relay {
-        self.relay.as_ref().unwrap()
+    /// Cuts what is relayed.
+    pub(crate) async fn cut(&mut self) {
+        self.relay.cut().await;
+    }
+
+    /// Undoes `cut`.
+    pub(crate) fn mend(&mut self) {
+        self.relay.mend(if self.database_relayed {
+            Target::Unix(self.database.socket())
+        } else {
+            Target::Tcp(self.running.offers_url.trim_start_matches("http://").to_owned())
+        });
     }
 
     /// All that the services have logged.
     pub(crate) fn logs(&self) -> Vec<String> {
-        let processes = self.running.processes.iter();
-        processes.flat_map(Process::logs).collect()
+        self.running.logs()
     }
 
     /// Ends the services and starts them anew on the same folder and database.
     pub(crate) async fn restart(&mut self) {
-        for process in &mut self.running.processes {
-            process.kill();
-        }
-        self.running = match self.layout.processes {
-            Processes::One => start_one(self.folder.path(), &self.settings).await,
-            Processes::Two => start_two(self.folder.path(), &self.settings).await,
-        };
+        self.running.stop();
+        self.running = Running::start(self.layout, self.folder.path(), &self.settings).await;
         self.users = Api::new(&self.running.users_url);
         self.offers = Api::new(&self.running.offers_url);
     }
 
-    /// Ends `offers-api`, which runs apart.
-    pub(crate) fn stop_offers(&mut self) {
-        self.running.processes[1].kill();
+    /// Ends a service that runs apart.
+    pub(crate) fn stop_one(&mut self, name: &str) {
+        self.running.stop_one(name);
     }
 
-    /// Starts `offers-api` again where it was.
-    pub(crate) async fn start_offers(&mut self) {
-        let address = self.running.offers_url.trim_start_matches("http://");
-        let jwks_url = jwks_url(&self.running.users_url);
-        let mut settings = self.settings.clone();
-        settings.push(("HTTP_ADDR".to_owned(), address.to_owned()));
-        settings.push(("JWKS_URL".to_owned(), jwks_url));
-        let mut offers = start("offers-api", self.folder.path(), &settings);
-        offers.address("offers-api", "http").await.unwrap();
-        self.running.processes[1] = offers;
+    /// Starts a service again where it was.
+    pub(crate) async fn start_one(&mut self, name: &str) {
+        self.running.start_one(name, self.folder.path()).await;
     }
-}
-
-fn jwks_url(users_url: &str) -> String {
-    format!("{users_url}/.well-known/jwks.json")
-}
-
-fn start(name: &str, folder: &Path, settings: &[(String, String)]) -> Process {
-    Process::start(name, process::command(name, folder, settings))
-}
-
-async fn start_one(folder: &Path, settings: &[(String, String)]) -> Running {
-    let mut settings = settings.to_vec();
-    for (name, value) in [
-        ("USERS_HTTP_ADDR", "127.0.0.1:0"),
-        ("USERS_HTTPS_ADDR", "off"),
-        ("OFFERS_HTTP_ADDR", "127.0.0.1:0"),
-        ("OFFERS_HTTPS_ADDR", "off"),
-    ] {
-        settings.push((name.to_owned(), value.to_owned()));
-    }
-    let mut process = start("classifieds", folder, &settings);
-    let users_url = process.address("users-api", "http").await;
-    let offers_url = process.address("offers-api", "http").await;
-    Running {
-        users_url: users_url.expect("classifieds runs"),
-        offers_url: offers_url.expect("classifieds runs"),
-        processes: vec![process],
-    }
-}
-
-/// Each service needs the address of the other, so that one of them gets a port that was free a
-/// moment ago. Where another process was quicker, it is tried again.
-async fn start_two(folder: &Path, settings: &[(String, String)]) -> Running {
-    for _ in 0..5 {
-        let users_address = free_address();
-        let users_url = format!("http://{users_address}");
-
-        let mut for_offers = settings.to_vec();
-        for_offers.push(("HTTP_ADDR".to_owned(), "127.0.0.1:0".to_owned()));
-        for_offers.push(("JWKS_URL".to_owned(), jwks_url(&users_url)));
-        let mut offers = start("offers-api", folder, &for_offers);
-        let offers_url = offers.address("offers-api", "http").await;
-        let offers_url = offers_url.expect("offers-api runs");
-
-        let mut for_users = vec![("OFFERS_URL".to_owned(), offers_url.clone())];
-        for_users.extend_from_slice(settings);
-        for_users.push(("HTTP_ADDR".to_owned(), users_address.clone()));
-        let mut users = start("users-api", folder, &for_users);
-        if users.address("users-api", "http").await.is_some() {
-            return Running { users_url, offers_url, processes: vec![users, offers] };
-        }
-        users.kill();
-        let logs = users.logs().join("\n");
-        assert!(logs.contains("in use"), "users-api ended: {logs}");
-    }
-    panic!("no free port");
-}
-
-/// An address of this machine that nobody listens at.
-pub(crate) fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
 }

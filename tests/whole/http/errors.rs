@@ -26,9 +26,9 @@ mod a_lost_database_is_503 {
 }
 
 async fn a_lost_database_is_503(layout: Layout) {
-    let stack = layout.spec().await;
+    let mut stack = layout.set("SECURITY", "spec").database_relayed().start().await;
     stack.register("ann").await;
-    stack.database.shut().await;
+    stack.cut().await;
     let by_user = json!({ "user_id": 1 });
     let answers = [
         stack.users.get("/user/ann/").await,
@@ -42,7 +42,7 @@ async fn a_lost_database_is_503(layout: Layout) {
             assert!(!text.contains(inner), "{text}");
         }
     }
-    stack.database.open().await;
+    stack.mend();
     poll::until("users-api is well again", async || {
         (stack.users.get("/user/ann/").await.status == 200).then_some(())
     })

@@ -3,5 +3,6 @@
 mod attacks;
 mod claims;
 mod jwt;
+mod keys;
 mod rotation;
 mod sessions;

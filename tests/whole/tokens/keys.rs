@@ -1,0 +1,106 @@
+//! The keys that tokens are signed with, and those that are published.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use reqwest::header;
+use serde_json::{Value, json};
+
+use super::jwt::part;
+use crate::poll;
+use crate::stack::{Layout, Processes, Stack};
+use crate::story::{Member, text};
+
+on_every_stack!(keys_are_published, keys_survive_a_restart, a_newer_key_signs_beside_the_old_one);
+on_two_processes!(offers_knows_the_keys_while_users_is_away);
+
+async fn keys_are_published(layout: Layout) {
+    let stack = layout.strict().await;
+    let answer = stack.users.get("/.well-known/jwks.json").await.expect(200);
+    let caching = answer.header(header::CACHE_CONTROL).unwrap();
+    assert!(caching.contains("max-age="), "{caching}");
+    let media_type = answer.media_type().unwrap();
+    assert!(["application/json", "application/jwk-set+json"].contains(&media_type));
+    let set = answer.parse();
+    let keys = set["keys"].as_array().unwrap();
+    assert_eq!(keys.len(), 1);
+    for key in keys {
+        for private in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
+            assert!(key.get(private).is_none(), "{private} is private");
+        }
+        assert_ne!(key["kty"], "oct");
+        assert_eq!(key["use"], "sig");
+        assert!(key["kid"].is_string() && key["alg"].is_string());
+    }
+}
+
+async fn published(stack: &Stack) -> Value {
+    stack.users.get("/.well-known/jwks.json").await.expect(200).parse()
+}
+
+async fn keys_survive_a_restart(layout: Layout) {
+    let mut stack = layout.strict().await;
+    let ann = stack.member("ann").await;
+    let before = published(&stack).await;
+    stack.restart().await;
+    assert_eq!(published(&stack).await, before);
+    stack.users.bearer(&ann.access).get("/user/").await.expect(200);
+    stack.offer(&ann, "chair").await;
+    let body = json!({ "refresh_token": ann.refresh });
+    stack.users.post("/user/refresh/", body).await.expect(200);
+
+    // A private key is nobody else's to read.
+    for file in stack.keys().read_dir().unwrap() {
+        let file = file.unwrap().path();
+        if file.extension().is_some_and(|end| end == "pem") {
+            let mode = fs::metadata(&file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{}: {mode:o}", file.display());
+        }
+    }
+}
+
+async fn offers_takes(stack: &Stack, ann: &Member) -> Option<()> {
+    let body = json!({ "user_id": ann.id, "title": "chair", "text": "old" });
+    let answer = stack.offers.bearer(&ann.access).post("/offer/create/", body).await;
+    (answer.status == 201).then_some(())
+}
+
+async fn a_newer_key_signs_beside_the_old_one(layout: Layout) {
+    let mut stack = layout.strict().await;
+    let ann = stack.member("ann").await;
+    offers_takes(&stack, &ann).await.expect("the first key is known");
+    let newer = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    fs::write(stack.keys().join("newer.pem"), newer.serialize_pem()).unwrap();
+    match layout.processes {
+        Processes::One => stack.restart().await,
+        Processes::Two => {
+            stack.stop_one("users-api");
+            stack.start_one("users-api").await;
+        }
+    }
+    assert_eq!(published(&stack).await["keys"].as_array().unwrap().len(), 2);
+    let bob = stack.member("bob").await;
+    assert_ne!(part(&bob.access, 0)["kid"], part(&ann.access, 0)["kid"]);
+    for member in [&ann, &bob] {
+        stack.users.bearer(&member.access).get("/user/").await.expect(200);
+        // The keys are fetched again at most once in 10 s.
+        let limit = Duration::from_secs(20);
+        poll::within(limit, "offers-api takes it", async || offers_takes(&stack, member).await)
+            .await;
+    }
+    let body = json!({ "refresh_token": ann.refresh });
+    let next = stack.users.post("/user/refresh/", body).await.expect(200).json();
+    let kid = &part(&text(&next, "access_token"), 0)["kid"];
+    assert_eq!(kid, &part(&bob.access, 0)["kid"], "the newest key signs");
+}
+
+async fn offers_knows_the_keys_while_users_is_away(layout: Layout) {
+    let mut stack = layout.strict().await;
+    let ann = stack.member("ann").await;
+    offers_takes(&stack, &ann).await.expect("the keys are fetched");
+    stack.stop_one("users-api");
+    offers_takes(&stack, &ann).await.expect("the last good keys serve");
+    let body = json!({ "user_id": ann.id, "title": "chair", "text": "old" });
+    stack.offers.bearer("garbage").post("/offer/create/", body).await.problem(401);
+}
