@@ -1,1 +1,129 @@
-//! offers-api
+//! The Offers service: classified ads of users.
+
+mod jwks;
+mod load;
+mod offer;
+mod rest;
+mod user;
+
+use std::{path::PathBuf, sync::Arc};
+
+use async_graphql::{Context, EmptySubscription, SDLExportOptions, SchemaBuilder, ValidationMode};
+use clap::Args;
+use schema::{Batcher, Page, Security, Slice, limits};
+use sea_orm::DatabaseConnection;
+use service::{
+    app::{self, Parts},
+    auth::Authenticator,
+    client, database, graphql,
+    listen::App,
+    metrics::Metrics,
+    pages::{self, Link, Pages},
+    settings::{Settings, Switch},
+};
+use utoipa::OpenApi;
+
+use jwks::Jwks;
+use offer::{OfferMutation, OfferQuery};
+
+/// The name of the service.
+pub const NAME: &str = "offers-api";
+
+/// What only this service needs to know.
+#[derive(Clone, Debug, Args)]
+pub struct Own {
+    /// Where the public keys of the Users service are
+    #[arg(
+        long,
+        env,
+        default_value = "http://127.0.0.1:8001/.well-known/jwks.json",
+        value_name = "URL"
+    )]
+    pub jwks_url: reqwest::Url,
+    /// Certificates to trust at `JWKS_URL`, PEM
+    #[arg(long, env, value_name = "FILE")]
+    pub jwks_ca: Option<PathBuf>,
+}
+
+/// The GraphQL schema of this service.
+type Schema = async_graphql::Schema<OfferQuery, OfferMutation, EmptySubscription>;
+
+/// What the resolvers work with.
+struct Offers {
+    database: DatabaseConnection,
+    security: Security,
+    by_id: Batcher<i64, entity::offer::Model>,
+    of_user: Batcher<(i64, Page), Slice<entity::offer::Model>>,
+}
+
+impl Offers {
+    fn new(database: DatabaseConnection, security: Security) -> Self {
+        let pool = database.clone();
+        let by_id = Batcher::new(move |ids| load::by_id(pool.clone(), ids));
+        let pool = database.clone();
+        let of_user = Batcher::new(move |keys| load::of_user(pool.clone(), keys));
+        Self { database, security, by_id, of_user }
+    }
+
+    fn of<'a>(ctx: &Context<'a>) -> &'a Self {
+        ctx.data_unchecked::<Arc<Self>>()
+    }
+}
+
+fn types() -> SchemaBuilder<OfferQuery, OfferMutation, EmptySubscription> {
+    Schema::build(OfferQuery, OfferMutation, EmptySubscription).enable_federation()
+}
+
+/// The schema as a federation subgraph, in the schema definition language.
+#[must_use]
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new().federation().compose_directive();
+    types().finish().sdl_with_options(options)
+}
+
+/// The whole service, ready to be served.
+///
+/// # Errors
+/// Names a bad setting and says what is wrong with it.
+pub async fn app(settings: &Settings, own: &Own) -> Result<App, String> {
+    let metrics = Metrics::new(|_| ());
+    let database = database::connect(settings, &metrics)
+        .await
+        .map_err(|error| format!("DATABASE_URL: {error}"))?;
+    let offers = Arc::new(Offers::new(database.clone(), settings.security));
+    let client =
+        client::new(own.jwks_ca.as_deref()).map_err(|error| format!("JWKS_CA: {error}"))?;
+    let authenticator: Authenticator = Arc::new(Jwks::new(client, own.jwks_url.to_string()));
+
+    let outside = limits::apply(types()).data(Arc::clone(&offers)).finish();
+    let trusted = types().data(offers).validation_mode(ValidationMode::Fast).finish();
+    let pages = pages(settings);
+    let open = pages::router(&pages).map_err(|error| error.to_string())?;
+    let graphql = graphql::router(graphql::Endpoint {
+        introspection: settings.introspection == Switch::On,
+        page: (settings.graphiql == Switch::On)
+            .then(|| Arc::new(move || pages::graphiql(&pages)) as graphql::Page),
+        ..graphql::Endpoint::new(outside, Arc::clone(&authenticator))
+    });
+    let api = rest::router(trusted)?.merge(graphql);
+    Ok(app::assemble(Parts { settings, database, metrics, authenticator, api, open }))
+}
+
+fn pages(settings: &Settings) -> Pages {
+    Pages {
+        service: NAME,
+        title: "Offers",
+        summary: "Classified ads: creates and reads what users offer.",
+        links: vec![Link {
+            href: None,
+            label: "users-api",
+            text: "The Users service: who registers, logs in and offers.",
+        }],
+        graphiql: settings.graphiql == Switch::On,
+        queries: &[
+            include_str!("../graphiql/offers.graphql"),
+            include_str!("../graphiql/create.graphql"),
+        ],
+        openapi: rest::Api::openapi(),
+    }
+}

@@ -7,7 +7,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use async_graphql::{ErrorExtensionValues, Value, value};
-use sea_orm::DbErr;
+use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 /// What a resolver answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -80,6 +80,8 @@ codes! {
     PersistedQueryNotFound = "PERSISTED_QUERY_NOT_FOUND",
     /// The Offers service cannot be reached: try again later.
     OffersUnavailable = "OFFERS_UNAVAILABLE",
+    /// The public keys of the Users service cannot be fetched: try again later.
+    KeysUnavailable = "KEYS_UNAVAILABLE",
     /// Too much work of this kind is waiting: try again later.
     Busy = "BUSY",
     /// The database cannot be reached: try again later.
@@ -95,6 +97,14 @@ pub struct FieldError {
     pub pointer: String,
     /// What it must be.
     pub detail: Cow<'static, str>,
+}
+
+impl FieldError {
+    /// The field and what it must be, for a person to read.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        format!("{} {}.", self.pointer.trim_start_matches('/'), self.detail)
+    }
 }
 
 /// A failure as a client sees it.
@@ -118,10 +128,11 @@ impl Error {
         Self { code, detail: detail.into(), fields: Vec::new(), retry_after: None }
     }
 
-    /// One bad field, told by its pointer.
-    pub fn field(code: Code, pointer: impl Into<String>, detail: &'static str) -> Self {
-        Self::new(code, detail)
-            .with_fields(vec![FieldError { pointer: pointer.into(), detail: detail.into() }])
+    /// One bad field, told by its pointer and what it must be.
+    #[must_use]
+    pub fn field(code: Code, pointer: &str, detail: &'static str) -> Self {
+        let field = FieldError { pointer: pointer.to_owned(), detail: detail.into() };
+        Self::new(code, field.sentence()).with_fields(vec![field])
     }
 
     /// The same with its bad fields named.
@@ -134,6 +145,15 @@ impl Error {
     #[must_use]
     pub fn retry_after(self, seconds: u32) -> Self {
         Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// The same with a field by the name that the client used.
+    #[must_use]
+    pub fn rename(mut self, from: &str, to: &str) -> Self {
+        for field in self.fields.iter_mut().filter(|field| field.pointer == from) {
+            to.clone_into(&mut field.pointer);
+        }
+        self
     }
 
     /// Logs what happened and tells the client nothing of it.
@@ -151,18 +171,39 @@ impl Error {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        match error {
-            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => {
-                tracing::warn!(%error, "database unavailable");
-                Self::new(
-                    Code::DatabaseUnavailable,
-                    "The database cannot be reached at the moment.",
-                )
-                .retry_after(1)
-            }
-            error => Self::internal(error),
+        if unavailable(&error) {
+            tracing::warn!(%error, "database unavailable");
+            let detail = "The database cannot be reached at the moment.";
+            return Self::new(Code::DatabaseUnavailable, detail).retry_after(1);
         }
+        Self::internal(error)
     }
+}
+
+/// Whether the database is away rather than the statement wrong.
+fn unavailable(error: &DbErr) -> bool {
+    let (DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)) = error else {
+        return matches!(error, DbErr::ConnectionAcquire(_));
+    };
+    let RuntimeErr::SqlxError(cause) = cause else { return matches!(error, DbErr::Conn(_)) };
+    match &**cause {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(cause) => cause.code().is_some_and(|code| away(&code)),
+        _ => false,
+    }
+}
+
+/// PostgreSQL's codes for a server that goes, comes, is full or only reads (appendix A of its
+/// manual), and `SQLITE_BUSY`.
+fn away(code: &str) -> bool {
+    code.starts_with("08")
+        || code.starts_with("57P")
+        || matches!(code, "53300" | "25006" | "55P03" | "57014" | "3D000" | "5" | "261" | "517")
 }
 
 impl From<Error> for async_graphql::Error {

@@ -32,11 +32,7 @@ impl Fields {
         if self.0.is_empty() {
             return Ok(());
         }
-        let list: Vec<_> = self
-            .0
-            .iter()
-            .map(|field| format!("{} {}", field.pointer.trim_start_matches('/'), field.detail))
-            .collect();
-        Err(Error::new(Code::InvalidInput, format!("{}.", list.join("; "))).with_fields(self.0))
+        let list: Vec<_> = self.0.iter().map(FieldError::sentence).collect();
+        Err(Error::new(Code::InvalidInput, list.join(" ")).with_fields(self.0))
     }
 }

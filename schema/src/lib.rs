@@ -1,6 +1,7 @@
 //! What both GraphQL schemas share, and no HTTP: error codes, who asks and what they may do,
 //! paging and limits.
 
+pub mod batch;
 pub mod error;
 pub mod fields;
 pub mod id;
@@ -8,6 +9,7 @@ pub mod limits;
 pub mod page;
 pub mod viewer;
 
+pub use batch::Batcher;
 pub use error::{Code, Error, FieldError, Result};
 pub use fields::Fields;
 pub use page::{Page, Slice};

@@ -21,8 +21,17 @@ pub const LIST: usize = 20;
 pub fn apply<Q, M, S>(builder: SchemaBuilder<Q, M, S>) -> SchemaBuilder<Q, M, S> {
     builder
         .limit_depth(DEPTH)
-        .limit_recursive_depth(DEPTH)
+        // Counts fragments as levels too.
+        .limit_recursive_depth(2 * DEPTH)
         .limit_complexity(COMPLEXITY)
         .limit_aliases(ALIASES)
         .limit_directives(DIRECTIVES)
+}
+
+/// The complexity of a page: its fields as often as the page can hold rows.
+#[must_use]
+pub fn page(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
+    let size = first.or(last).unwrap_or(crate::page::DEFAULT);
+    // A negative size is refused when the page is read.
+    1 + usize::try_from(size).unwrap_or_default().saturating_mul(child)
 }

@@ -34,6 +34,12 @@ impl CursorType for Cursor {
     }
 }
 
+/// The cursor of the row with this id.
+#[must_use]
+pub fn cursor(id: Option<i64>) -> Option<String> {
+    id.map(|id| Cursor(id).encode_cursor())
+}
+
 /// Which rows are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Page {
@@ -85,16 +91,21 @@ impl Page {
         Ok(Self { size, after, before, last: last.is_some() })
     }
 
-    /// Narrows a selection to this page and one row more, which tells whether there are others.
-    pub fn select<E: EntityTrait>(&self, rows: Select<E>, id: impl ColumnTrait) -> Select<E> {
+    /// Narrows a selection to the rows between the cursors.
+    pub fn narrow<E: EntityTrait>(&self, rows: Select<E>, id: impl ColumnTrait) -> Select<E> {
         let rows = match self.after {
             Some(after) => rows.filter(id.gt(after)),
             None => rows,
         };
-        let rows = match self.before {
+        match self.before {
             Some(before) => rows.filter(id.lt(before)),
             None => rows,
-        };
+        }
+    }
+
+    /// Narrows a selection to this page and one row more, which tells whether there are others.
+    pub fn select<E: EntityTrait>(&self, rows: Select<E>, id: impl ColumnTrait) -> Select<E> {
+        let rows = self.narrow(rows, id);
         let rows = if self.last { rows.order_by_desc(id) } else { rows.order_by_asc(id) };
         rows.limit(u64::from(self.size.unsigned_abs()) + 1)
     }
@@ -115,7 +126,7 @@ impl Page {
 }
 
 /// The rows of a page, ascending, and whether there are others.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Slice<T> {
     /// The rows.
     pub rows: Vec<T>,
@@ -123,6 +134,12 @@ pub struct Slice<T> {
     pub has_previous: bool,
     /// Whether rows come after them.
     pub has_next: bool,
+}
+
+impl<T> Default for Slice<T> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), has_previous: false, has_next: false }
+    }
 }
 
 impl<T> Slice<T> {

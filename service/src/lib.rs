@@ -1,4 +1,45 @@
 //! What both servers share, and no domain.
 
+pub mod app;
 pub mod auth;
+pub mod client;
+pub mod database;
+pub mod graphql;
+pub mod listen;
+pub mod metrics;
+pub mod openapi;
+pub mod pages;
 pub mod problem;
+pub mod rest;
+pub mod settings;
+pub mod telemetry;
+pub mod tls;
+pub mod token;
+
+use std::future::Future;
+
+use settings::{Addresses, Settings};
+
+/// Runs one service alone, from its settings to its last answer. A problem at the start ends the
+/// process with one line that names it.
+pub async fn run(
+    name: &'static str,
+    addresses: Addresses,
+    settings: &Settings,
+    app: impl Future<Output = Result<listen::App, String>>,
+) {
+    let start = async {
+        telemetry::start(settings)?;
+        let http = ("HTTP_ADDR", addresses.http_addr);
+        let https = ("HTTPS_ADDR", addresses.https_addr);
+        let listeners = listen::Listeners::bind(http, https).map_err(|error| error.to_string())?;
+        settings.warn();
+        let app = app.await?;
+        listeners.announce(name);
+        let files = tls::Files { cert: settings.tls_cert.clone(), key: settings.tls_key.clone() };
+        listeners.serve(app, files).await.map_err(|error| error.to_string())
+    };
+    if let Err(problem) = start.await {
+        settings::refuse(&problem);
+    }
+}

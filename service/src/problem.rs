@@ -73,9 +73,11 @@ pub fn status(code: Code) -> StatusCode {
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-        Code::OffersUnavailable | Code::Busy | Code::DatabaseUnavailable | Code::Timeout => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Code::OffersUnavailable
+        | Code::KeysUnavailable
+        | Code::Busy
+        | Code::DatabaseUnavailable
+        | Code::Timeout => StatusCode::SERVICE_UNAVAILABLE,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -1,1 +1,206 @@
-//! users-api
+//! The Users service: who registers, logs in and offers.
+
+mod account;
+mod login;
+mod offers;
+mod password;
+mod rest;
+mod rules;
+mod session;
+mod token;
+mod user;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use async_graphql::{
+    Context, EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder, ValidationMode,
+};
+use axum::{Json, Router, http::header, routing::get};
+use chrono::TimeDelta;
+use clap::Args;
+use schema::{Batcher, Security, limits};
+use sea_orm::DatabaseConnection;
+use service::{
+    app::{self, Parts},
+    auth::Authenticator,
+    client, database, graphql,
+    listen::App,
+    metrics::Metrics,
+    pages::{self, Link, Pages},
+    settings::{self, Settings, Switch},
+};
+use utoipa::OpenApi;
+
+use account::AccountMutation;
+use login::LoginMutation;
+use offers::Offers;
+use password::Hasher;
+use token::Keys;
+use user::UserQuery;
+
+pub use password::demo_hash;
+
+/// The name of the service.
+pub const NAME: &str = "users-api";
+/// How often expired sessions are taken away.
+const SWEEP: Duration = Duration::from_hours(1);
+
+/// What only this service needs to know.
+#[derive(Clone, Debug, Args)]
+pub struct Own {
+    /// Where the private keys are, PEM: the newest signs, all are published; one is made if there
+    /// is none
+    #[arg(long, env, default_value = "data/keys", value_name = "FOLDER")]
+    pub jwt_key_dir: PathBuf,
+    /// For how long an access token is good
+    #[arg(long, env, default_value = "10m", value_name = "SPAN", value_parser = settings::span)]
+    pub access_ttl: Duration,
+    /// For how long a refresh token is good
+    #[arg(long, env, default_value = "30d", value_name = "SPAN", value_parser = settings::span)]
+    pub refresh_ttl: Duration,
+}
+
+/// How the Offers service is reached.
+#[derive(Clone, Debug, Args)]
+pub struct Upstream {
+    /// Where offers-api answers
+    #[arg(long, env, default_value = "http://127.0.0.1:8002", value_name = "URL")]
+    pub offers_url: reqwest::Url,
+    /// Certificates to trust at `OFFERS_URL`, PEM
+    #[arg(long, env, value_name = "FILE")]
+    pub offers_ca: Option<PathBuf>,
+}
+
+/// All mutations.
+#[derive(MergedObject, Default)]
+struct Mutation(AccountMutation, LoginMutation);
+
+/// The GraphQL schema of this service.
+type Schema = async_graphql::Schema<UserQuery, Mutation, EmptySubscription>;
+
+/// What the resolvers work with.
+struct Users {
+    database: DatabaseConnection,
+    security: Security,
+    rows: Batcher<i64, user::Row>,
+    offers: Offers,
+    hasher: Hasher,
+    keys: Keys,
+    access_ttl: TimeDelta,
+    refresh_ttl: TimeDelta,
+}
+
+impl Users {
+    fn of<'a>(ctx: &Context<'a>) -> &'a Self {
+        ctx.data_unchecked::<Arc<Self>>()
+    }
+}
+
+fn types() -> SchemaBuilder<UserQuery, Mutation, EmptySubscription> {
+    Schema::build(UserQuery, Mutation::default(), EmptySubscription).enable_federation()
+}
+
+/// The schema as a federation subgraph, in the schema definition language.
+#[must_use]
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new().federation().compose_directive();
+    types().finish().sdl_with_options(options)
+}
+
+/// The whole service, ready to be served.
+///
+/// # Errors
+/// Names a bad setting and says what is wrong with it.
+pub async fn app(settings: &Settings, own: &Own, upstream: &Upstream) -> Result<App, String> {
+    let metrics = Metrics::new(|_| ());
+    let database = database::connect(settings, &metrics)
+        .await
+        .map_err(|error| format!("DATABASE_URL: {error}"))?;
+    let users = Arc::new(users(settings, own, upstream, database.clone())?);
+    tokio::spawn(sweep(Arc::clone(&users)));
+
+    let pages = pages(settings);
+    let open = open(&users.keys, &pages)?;
+    let authenticator: Authenticator = Arc::clone(&users) as _;
+    let outside = limits::apply(types()).data(Arc::clone(&users)).finish();
+    let trusted = types().data(users).validation_mode(ValidationMode::Fast).finish();
+    let graphql = graphql::router(graphql::Endpoint {
+        introspection: settings.introspection == Switch::On,
+        page: (settings.graphiql == Switch::On)
+            .then(|| Arc::new(move || pages::graphiql(&pages)) as graphql::Page),
+        once: &["register", "authenticate", "refresh", "changePassword"],
+        ..graphql::Endpoint::new(outside, Arc::clone(&authenticator))
+    });
+    let api = rest::router(trusted)?.merge(graphql);
+    Ok(app::assemble(Parts { settings, database, metrics, authenticator, api, open }))
+}
+
+fn users(
+    settings: &Settings,
+    own: &Own,
+    upstream: &Upstream,
+    database: DatabaseConnection,
+) -> Result<Users, String> {
+    let keys = Keys::open(&own.jwt_key_dir)
+        .map_err(|error| format!("JWT_KEY_DIR={}: {error}", own.jwt_key_dir.display()))?;
+    let client = client::new(upstream.offers_ca.as_deref())
+        .map_err(|error| format!("OFFERS_CA: {error}"))?;
+    let ttl = |name, span| TimeDelta::from_std(span).map_err(|error| format!("{name}: {error}"));
+    let pool = database.clone();
+    Ok(Users {
+        database,
+        security: settings.security,
+        rows: Batcher::new(move |ids| user::rows(pool.clone(), ids)),
+        offers: Offers::new(client, &upstream.offers_url),
+        hasher: Hasher::new().map_err(|error| error.detail.into_owned())?,
+        keys,
+        access_ttl: ttl("ACCESS_TTL", own.access_ttl)?,
+        refresh_ttl: ttl("REFRESH_TTL", own.refresh_ttl)?,
+    })
+}
+
+/// The pages, and the public keys (RFC 7517).
+fn open(keys: &Keys, pages: &Pages) -> Result<Router, String> {
+    let published = Json(keys.published());
+    let jwks = get(async || ([(header::CACHE_CONTROL, "public, max-age=300")], published));
+    let pages = pages::router(pages).map_err(|error| error.to_string())?;
+    Ok(pages.route("/.well-known/jwks.json", jwks))
+}
+
+async fn sweep(users: Arc<Users>) {
+    let mut hours = tokio::time::interval(SWEEP);
+    loop {
+        hours.tick().await;
+        if let Ok(swept @ 1..) = users.sweep().await {
+            tracing::info!(swept, "expired sessions taken away");
+        }
+    }
+}
+
+fn pages(settings: &Settings) -> Pages {
+    Pages {
+        service: NAME,
+        title: "Users",
+        summary: "Who registers, logs in and offers.",
+        links: vec![
+            Link {
+                href: Some("/.well-known/jwks.json".to_owned()),
+                label: "Public keys",
+                text: "What access tokens are verified with.",
+            },
+            Link {
+                href: None,
+                label: "offers-api",
+                text: "The Offers service: classified ads of users.",
+            },
+        ],
+        graphiql: settings.graphiql == Switch::On,
+        queries: &[
+            include_str!("../graphiql/me.graphql"),
+            include_str!("../graphiql/register.graphql"),
+            include_str!("../graphiql/authenticate.graphql"),
+            include_str!("../graphiql/users.graphql"),
+        ],
+        openapi: rest::Api::openapi(),
+    }
+}

@@ -1,0 +1,96 @@
+//! Batched reads: one statement for many look-ups.
+
+use std::collections::HashMap;
+
+use entity::{offer, user};
+use schema::{
+    Page, Result, Slice,
+    batch::{Found, padded},
+};
+use sea_orm::{
+    ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, Select,
+    sea_query::{Alias, Expr, ExprTrait, Func, Order, Query, SelectStatement, SimpleExpr},
+};
+
+/// Offers by their ids.
+pub(crate) async fn by_id(database: DatabaseConnection, ids: Vec<i64>) -> Found<i64, offer::Model> {
+    let rows =
+        offer::Entity::find().filter(offer::Column::Id.is_in(padded(ids))).all(&database).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// Pages of offers by their users: one statement for all users who are asked for the same page.
+pub(crate) async fn of_user(
+    database: DatabaseConnection,
+    keys: Vec<(i64, Page)>,
+) -> Found<(i64, Page), Slice<offer::Model>> {
+    let mut users: HashMap<Page, Vec<i64>> = HashMap::new();
+    for (user, page) in keys {
+        users.entry(page).or_default().push(user);
+    }
+    let mut found = HashMap::new();
+    for (page, users) in users {
+        for (user, rows) in pages(&database, page, users).await? {
+            found.insert((user, page), page.cut(rows));
+        }
+    }
+    Ok(found)
+}
+
+async fn pages(
+    database: &DatabaseConnection,
+    page: Page,
+    users: Vec<i64>,
+) -> Result<HashMap<i64, Vec<offer::Model>>> {
+    let rows = offer::Entity::find();
+    let rows = match users[..] {
+        [user] => page.select(rows.filter(offer::Column::UserId.eq(user)), offer::Column::Id),
+        _ => bounded(rows, page, users),
+    };
+    let mut found: HashMap<_, Vec<_>> = HashMap::new();
+    for row in rows.all(database).await? {
+        found.entry(row.user_id).or_default().push(row);
+    }
+    for rows in found.values_mut() {
+        rows.sort_unstable_by_key(|row| if page.last { -row.id } else { row.id });
+    }
+    Ok(found)
+}
+
+/// The rows of the page for each of the users. Where their page ends is looked up in the index
+/// once a user, so nobody's other offers are read, however many there are.
+fn bounded(rows: Select<offer::Entity>, page: Page, users: Vec<i64>) -> Select<offer::Entity> {
+    let id = Expr::col((offer::Entity, offer::Column::Id));
+    let end = SimpleExpr::SubQuery(None, Box::new(end(page).into()));
+    let within = if page.last {
+        id.gte(Func::coalesce([end, Expr::val(0_i64)]))
+    } else {
+        id.lte(Func::coalesce([end, Expr::val(i64::MAX)]))
+    };
+    let rows = rows.inner_join(user::Entity).filter(user::Column::Id.is_in(padded(users)));
+    page.narrow(rows.filter(within), offer::Column::Id)
+}
+
+/// The first id past the page of the user in the outer statement.
+fn end(page: Page) -> SelectStatement {
+    let other = Alias::new("other");
+    let column = |column| Expr::col((other.clone(), column));
+    let mut select = Query::select();
+    select
+        .expr(column(offer::Column::Id))
+        .from_as(offer::Entity, other.clone())
+        .and_where(column(offer::Column::UserId).equals((user::Entity, user::Column::Id)))
+        .order_by(
+            (other.clone(), offer::Column::Id),
+            if page.last { Order::Desc } else { Order::Asc },
+        )
+        .limit(1)
+        .offset(u64::from(page.size.unsigned_abs()));
+    if let Some(after) = page.after {
+        select.and_where(column(offer::Column::Id).gt(after));
+    }
+    if let Some(before) = page.before {
+        select.and_where(column(offer::Column::Id).lt(before));
+    }
+    select
+}

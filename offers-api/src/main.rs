@@ -1,0 +1,25 @@
+//! The Offers service alone.
+
+use clap::Parser;
+use service::settings::{self, Addresses, Settings};
+
+/// The Offers service: classified ads of users, over REST and GraphQL.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(flatten)]
+    addresses: Addresses,
+    #[command(flatten)]
+    settings: Settings,
+    #[command(flatten)]
+    own: offers_api::Own,
+}
+
+#[tokio::main]
+async fn main() {
+    let Arguments { addresses, settings, own } = settings::parse(|command| {
+        command.mut_arg("http_addr", |a| a.default_value("127.0.0.1:8002"))
+    });
+    let app = offers_api::app(&settings, &own);
+    Box::pin(service::run(offers_api::NAME, addresses, &settings, app)).await;
+}

@@ -1,0 +1,264 @@
+//! Offers: their fields, their rules, and what can be done with them.
+
+use async_graphql::{
+    ComplexObject, Context, ID, InputObject, MaybeUndefined, Object, SimpleObject,
+    connection::Connection,
+};
+use chrono::{DateTime, SubsecRound, Utc};
+use entity::offer;
+use schema::{Code, Error, Fields, Page, Result, Viewer, id, page};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, EntityTrait, SqlErr};
+
+use crate::{Offers, user::User};
+
+/// A page of offers, oldest first.
+pub(crate) type OfferConnection = Connection<page::Cursor, Offer>;
+
+/// What a user offers.
+#[derive(SimpleObject)]
+#[graphql(complex)]
+pub(crate) struct Offer {
+    /// The identifier of the offer.
+    id: ID,
+    /// What is offered, in one line of 1 to 200 characters.
+    title: String,
+    /// What is offered, in 1 to 20000 characters.
+    text: String,
+    /// When the offer was created, in UTC.
+    created_at: DateTime<Utc>,
+    #[graphql(skip)]
+    owner: i64,
+}
+
+#[ComplexObject]
+impl Offer {
+    /// The identifier of the user who offers.
+    async fn user_id(&self) -> ID {
+        id::show(self.owner)
+    }
+
+    /// The user who offers.
+    async fn user(&self) -> User {
+        User::new(self.owner)
+    }
+}
+
+impl From<offer::Model> for Offer {
+    fn from(row: offer::Model) -> Self {
+        let offer::Model { id, user_id, title, text, created_at } = row;
+        Self { id: id::show(id), title, text, created_at, owner: user_id }
+    }
+}
+
+/// A new offer.
+#[derive(InputObject)]
+pub(crate) struct CreateOfferInput {
+    /// The user who offers.
+    user_id: ID,
+    /// What is offered, in one line of 1 to 200 characters.
+    title: String,
+    /// What is offered, in 1 to 20000 characters.
+    text: String,
+}
+
+/// What to change of an offer. What is left out stays.
+#[derive(InputObject)]
+pub(crate) struct UpdateOfferInput {
+    /// What is offered, in one line of 1 to 200 characters.
+    title: MaybeUndefined<String>,
+    /// What is offered, in 1 to 20000 characters.
+    text: MaybeUndefined<String>,
+}
+
+#[derive(Default)]
+pub(crate) struct OfferQuery;
+
+#[Object]
+impl OfferQuery {
+    /// The offer with this identifier, or null.
+    async fn offer(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Offer>> {
+        Offers::of(ctx).find(&id).await
+    }
+
+    /// The offers of a user, oldest first.
+    #[graphql(complexity = "schema::limits::page(first, last, child_complexity)")]
+    async fn offers(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose offers.")] user_id: ID,
+        #[graphql(desc = "How many from the start, at most 1000.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, at most 1000.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> Result<OfferConnection> {
+        let user = page::user_id("/userId", &user_id)?;
+        let page = Page::new(first, after.as_deref(), last, before.as_deref())?;
+        Offers::of(ctx).page(user, page).await
+    }
+
+    /// Resolves an offer that another subgraph names.
+    #[graphql(entity)]
+    async fn find_offer_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Offer>> {
+        Offers::of(ctx).find(&id).await
+    }
+
+    /// Resolves a user that another subgraph names.
+    #[graphql(entity)]
+    async fn find_user_by_id(&self, id: ID) -> Option<User> {
+        id::parse(&id).map(User::new)
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct OfferMutation;
+
+#[Object]
+impl OfferMutation {
+    /// Creates an offer of a user.
+    async fn create_offer(&self, ctx: &Context<'_>, input: CreateOfferInput) -> Result<Offer> {
+        let offers = Offers::of(ctx);
+        let mut fields = Fields::default();
+        let user_id = id::parse(&input.user_id);
+        if user_id.is_none() {
+            fields.wrong("/userId", "must be a positive integer");
+        }
+        fields.check("/title", &input.title, title);
+        fields.check("/text", &input.text, text);
+        fields.finish()?;
+        let user_id = user_id.unwrap_or_default();
+        Viewer::of(ctx).act_for(offers.security, user_id)?;
+        offers.create(user_id, input.title, input.text).await
+    }
+
+    /// Changes an offer.
+    async fn update_offer(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+        input: UpdateOfferInput,
+    ) -> Result<Offer> {
+        let offers = Offers::of(ctx);
+        let mut fields = Fields::default();
+        let title = given(&mut fields, "/title", input.title, title);
+        let text = given(&mut fields, "/text", input.text, text);
+        fields.finish()?;
+        let id = offers.owned(&id, Viewer::of(ctx)).await?;
+        offers.change(id, title, text).await
+    }
+
+    /// Deletes an offer.
+    async fn delete_offer(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
+        let offers = Offers::of(ctx);
+        let id = offers.owned(&id, Viewer::of(ctx)).await?;
+        let deleted = offer::Entity::delete_by_id(id).exec(&offers.database).await?;
+        if deleted.rows_affected == 0 { Err(not_found()) } else { Ok(true) }
+    }
+}
+
+impl Offers {
+    async fn find(&self, id: &str) -> Result<Option<Offer>> {
+        let Some(id) = id::parse(id) else { return Ok(None) };
+        Ok(self.by_id.load(id).await?.map(Offer::from))
+    }
+
+    /// A page of a user's offers, fetched together with those that others ask for.
+    pub(crate) async fn page(&self, user: i64, page: Page) -> Result<OfferConnection> {
+        let slice = self.of_user.load((user, page)).await?.unwrap_or_default();
+        Ok(slice.connection(|row| row.id, Offer::from))
+    }
+
+    /// The id of an offer that the viewer may change.
+    async fn owned(&self, id: &str, viewer: Viewer) -> Result<i64> {
+        let id = id::parse(id).ok_or_else(not_found)?;
+        let row = self.by_id.load(id).await?.ok_or_else(not_found)?;
+        viewer.act_for(self.security, row.user_id)?;
+        Ok(id)
+    }
+
+    async fn create(&self, user_id: i64, title: String, text: String) -> Result<Offer> {
+        let row = offer::ActiveModel {
+            user_id: Set(user_id),
+            title: Set(title),
+            text: Set(text),
+            created_at: Set(Utc::now().trunc_subsecs(6)),
+            ..Default::default()
+        };
+        match row.insert(&self.database).await {
+            Ok(row) => Ok(row.into()),
+            Err(error) => match error.sql_err() {
+                Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
+                    let detail = "names no user that exists";
+                    Err(Error::field(Code::UserNotFound, "/userId", detail))
+                }
+                _ => Err(error.into()),
+            },
+        }
+    }
+
+    async fn change(&self, id: i64, title: Option<String>, text: Option<String>) -> Result<Offer> {
+        let row = offer::ActiveModel {
+            id: Set(id),
+            title: title.map_or_else(Default::default, Set),
+            text: text.map_or_else(Default::default, Set),
+            ..Default::default()
+        };
+        match row.update(&self.database).await {
+            Ok(row) => Ok(row.into()),
+            Err(DbErr::RecordNotUpdated) => Err(not_found()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn not_found() -> Error {
+    Error::not_found("There is no such offer.")
+}
+
+/// A field that may be left out, but not be null.
+fn given(
+    fields: &mut Fields,
+    pointer: &str,
+    value: MaybeUndefined<String>,
+    rule: schema::fields::Rule,
+) -> Option<String> {
+    match value {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => {
+            fields.wrong(pointer, "must not be null");
+            None
+        }
+        MaybeUndefined::Value(text) => {
+            fields.check(pointer, &text, rule);
+            Some(text)
+        }
+    }
+}
+
+/// The rule for a title.
+pub(crate) fn title(title: &str) -> Option<&'static str> {
+    const RULE: &str = "must have 1 to 200 characters, none of them a control character";
+    let fits = (1..=200).contains(&title.chars().count());
+    (!fits || title.chars().any(char::is_control)).then_some(RULE)
+}
+
+/// The rule for a text. PostgreSQL cannot keep the character NUL.
+pub(crate) fn text(text: &str) -> Option<&'static str> {
+    const RULE: &str = "must have 1 to 20000 characters, none of them NUL";
+    let fits = (1..=20_000).contains(&text.chars().count());
+    (!fits || text.contains('\0')).then_some(RULE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{text, title};
+
+    #[test]
+    fn lengths_count_characters_not_bytes() {
+        assert_eq!(title(&"я".repeat(200)), None);
+        assert_eq!(text(&"я".repeat(20_000)), None);
+        assert!(title(&"a".repeat(201)).is_some() && title("").is_some());
+        assert!(text(&"a".repeat(20_001)).is_some() && text("").is_some());
+        assert!(title("a\nb").is_some() && text("a\0b").is_some());
+        assert_eq!(text("a\nb"), None);
+    }
+}

@@ -1,0 +1,236 @@
+//! The REST routes: each runs the one document beside it and translates the answer.
+
+use async_graphql::{Value, value};
+use axum::{
+    Extension, Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use chrono::{DateTime, Utc};
+use schema::{Result, Viewer, page};
+use serde::{Deserialize, Serialize};
+use service::{
+    openapi::BearerToken,
+    problem::Problem,
+    rest::{Body, Document, Params, integer, next_link, page_of},
+};
+use std::sync::Arc;
+use utoipa::{IntoParams, OpenApi, ToSchema};
+
+use crate::{Schema, offer};
+
+/// The table of routes. Paths are without their trailing slash, which the server takes away.
+///
+/// # Errors
+/// Says which document is no GraphQL.
+pub(crate) fn router(schema: Schema) -> Result<Router, String> {
+    let rest = Rest {
+        schema,
+        create: Document::parse(include_str!("../rest/create.graphql"))?,
+        one: Document::parse(include_str!("../rest/one.graphql"))?,
+        list: Document::parse(include_str!("../rest/list.graphql"))?,
+    };
+    Ok(Router::new()
+        .route("/offer/create", post(create))
+        .route("/offer", post(read))
+        .with_state(Arc::new(rest)))
+}
+
+struct Rest {
+    schema: Schema,
+    create: Document,
+    one: Document,
+    list: Document,
+}
+
+/// The description of the routes.
+#[derive(OpenApi)]
+#[openapi(
+    paths(create, read),
+    info(title = "Offers", description = "Classified ads: creates and reads what users offer."),
+    modifiers(&BearerToken)
+)]
+pub(crate) struct Api;
+
+/// What a user offers.
+#[derive(Serialize, Deserialize, ToSchema)]
+struct Offer {
+    /// The identifier of the offer.
+    #[serde(deserialize_with = "integer")]
+    #[schema(example = 1)]
+    id: i64,
+    /// The user who offers.
+    #[serde(deserialize_with = "integer")]
+    #[schema(example = 1)]
+    user_id: i64,
+    /// What is offered, in one line.
+    #[schema(example = "Bicycle")]
+    title: String,
+    /// What is offered.
+    #[schema(example = "Blue, hardly used.")]
+    text: String,
+    /// When the offer was created.
+    created_at: DateTime<Utc>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Connection {
+    nodes: Vec<Offer>,
+    page_info: PageInfo,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageInfo {
+    has_next_page: bool,
+}
+
+/// A new offer.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+struct NewOffer {
+    /// The user who offers.
+    #[schema(minimum = 1, example = 1)]
+    user_id: i64,
+    /// What is offered, in one line.
+    #[schema(min_length = 1, max_length = 200, example = "Bicycle")]
+    title: String,
+    /// What is offered.
+    #[schema(min_length = 1, max_length = 20_000, example = "Blue, hardly used.")]
+    text: String,
+}
+
+/// Creates an offer of a user.
+#[utoipa::path(
+    post, path = "/offer/create/", tag = "offers", request_body = NewOffer, security((), ("bearer" = [])),
+    responses(
+        (status = 201, description = "The offer.", body = Offer),
+        (status = 400, description = "No JSON object.", body = Problem),
+        (status = 401, description = "In strict mode: no access token, or a bad one.", body = Problem),
+        (status = 403, description = "The access token of another user.", body = Problem),
+        (status = 413, description = "The body is larger than 256 KiB.", body = Problem),
+        (status = 415, description = "The body is no JSON.", body = Problem),
+        (status = 422, description = "A bad field, or `USER_NOT_FOUND`.", body = Problem),
+    )
+)]
+async fn create(
+    State(rest): State<Arc<Rest>>,
+    Extension(viewer): Extension<Viewer>,
+    mut body: Body,
+) -> Result<Response, Problem> {
+    let input = value!({
+        "userId": body.id("user_id"),
+        "title": body.text("title", Some(offer::title)),
+        "text": body.text("text", Some(offer::text)),
+    });
+    body.finish()?;
+    let offer: Offer = rest.create.run(&rest.schema, viewer, [("input", input)]).await?;
+    Ok((StatusCode::CREATED, Json(offer)).into_response())
+}
+
+/// Which offers: exactly one of the two.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+struct Which {
+    /// The offer with this identifier.
+    #[schema(minimum = 1, example = 1)]
+    offer_id: Option<i64>,
+    /// The offers of this user.
+    #[schema(minimum = 1, example = 1)]
+    user_id: Option<i64>,
+}
+
+/// Which page of a user's offers.
+#[derive(IntoParams)]
+#[allow(dead_code, reason = "describes parameters")]
+#[into_params(parameter_in = Query)]
+struct PageParams {
+    /// How many offers, 1000 if left out.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<i32>,
+    /// Only offers after the one with this identifier.
+    #[param(minimum = 0)]
+    after: Option<i64>,
+}
+
+/// An offer, or an empty array.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "describes an answer")]
+enum Offers {
+    One(Offer),
+    Many(Vec<Offer>),
+}
+
+/// One offer by `offer_id`, or the offers of a user by `user_id`, oldest first.
+#[utoipa::path(
+    post, path = "/offer/", tag = "offers", params(PageParams), request_body = Which,
+    responses(
+        (status = 200, description = "The offer, or the array of offers; an empty array where there is none. `Link` names the page that follows.", body = Offers),
+        (status = 400, description = "No JSON object.", body = Problem),
+        (status = 401, description = "A bad access token.", body = Problem),
+        (status = 413, description = "The body is larger than 256 KiB.", body = Problem),
+        (status = 415, description = "The body is no JSON.", body = Problem),
+        (status = 422, description = "A bad field, both fields, or neither.", body = Problem),
+    )
+)]
+async fn read(
+    State(rest): State<Arc<Rest>>,
+    Extension(viewer): Extension<Viewer>,
+    mut params: Params,
+    mut body: Body,
+) -> Result<Response, Problem> {
+    let (size, after) = (params.size("limit", page::MAX), params.after("after"));
+    params.finish()?;
+    match (body.has("offer_id"), body.has("user_id")) {
+        (true, false) => {
+            let id = body.id("offer_id");
+            body.finish()?;
+            let found: Option<Offer> =
+                rest.one.run(&rest.schema, viewer, [("id", Value::from(id))]).await?;
+            Ok(found.map_or_else(none, |offer| Json(offer).into_response()))
+        }
+        (false, true) => {
+            let user_id = body.id("user_id");
+            body.finish()?;
+            let variables = [
+                ("userId", Value::from(user_id)),
+                ("first", Value::from(size)),
+                ("after", page::cursor(after).into()),
+            ];
+            let found: Connection = rest.list.run(&rest.schema, viewer, variables).await?;
+            Ok(list(found, size))
+        }
+        _ => {
+            for name in ["offer_id", "user_id"] {
+                body.wrong(name, "must be there, and not the other of offer_id and user_id");
+            }
+            body.finish()?;
+            Ok(none())
+        }
+    }
+}
+
+fn none() -> Response {
+    Json([(); 0]).into_response()
+}
+
+fn list(found: Connection, size: i32) -> Response {
+    let next = found.nodes.last().filter(|_| found.page_info.has_next_page);
+    let link =
+        next.map(|offer| next_link("/offer/", &[("limit", size.into()), ("after", offer.id)]));
+    page_of(found.nodes, link)
+}
+
+#[cfg(test)]
+mod tests {
+    #[tokio::test]
+    async fn every_document_is_valid() {
+        let schema = crate::types().limit_complexity(0).finish();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rest");
+        assert_eq!(service::rest::check(&schema, folder).await, Ok(3));
+    }
+}

@@ -1,0 +1,49 @@
+//! What this service knows of a user: their offers.
+
+use async_graphql::{Context, ID, Object};
+use schema::{Page, Result, id};
+
+use crate::{
+    Offers,
+    offer::{Offer, OfferConnection},
+};
+
+/// A user, whose other fields the Users service tells.
+pub(crate) struct User {
+    id: i64,
+}
+
+impl User {
+    pub(crate) fn new(id: i64) -> Self {
+        Self { id }
+    }
+}
+
+#[Object(shareable)]
+impl User {
+    /// The identifier of the user.
+    async fn id(&self) -> ID {
+        id::show(self.id)
+    }
+
+    /// The first 1000 offers of the user, oldest first.
+    #[graphql(complexity = "schema::limits::LIST * (1 + child_complexity)")]
+    async fn offers(&self, ctx: &Context<'_>) -> Result<Option<Vec<Offer>>> {
+        let page = Offers::of(ctx).page(self.id, Page::FULL).await?;
+        Ok(Some(page.edges.into_iter().map(|edge| edge.node).collect()))
+    }
+
+    /// The offers of the user, oldest first.
+    #[graphql(complexity = "schema::limits::page(first, last, child_complexity)")]
+    async fn offers_connection(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, at most 1000.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, at most 1000.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> Result<Option<OfferConnection>> {
+        let page = Page::new(first, after.as_deref(), last, before.as_deref())?;
+        Offers::of(ctx).page(self.id, page).await.map(Some)
+    }
+}

@@ -1,0 +1,266 @@
+//! Look-ups that are asked for one by one and done many at a time.
+//!
+//! There is no timer: a look-up starts a batch as soon as its task has nothing else to ask, and
+//! while two batches are under way the others queue up for the next one. So a lone look-up does
+//! not wait, and batches grow with the load.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+
+use crate::{Error, Result};
+
+/// Batches under way at once. More make batches smaller; fewer leave the other side idle.
+const UNDER_WAY: usize = 2;
+/// The most keys in a batch.
+const KEYS: usize = 1000;
+
+/// What a batch found; a key that is missing was not there.
+pub type Found<K, V> = Result<HashMap<K, V>>;
+
+type Load<K, V> = Box<dyn Fn(Vec<K>) -> BoxFuture<'static, Found<K, V>> + Send + Sync>;
+type Waiting<V> = Vec<oneshot::Sender<Result<Option<V>>>>;
+
+/// Gathers look-ups into batches. Cheap to clone; clones share the queue.
+pub struct Batcher<K, V>(Arc<Shared<K, V>>);
+
+struct Shared<K, V> {
+    load: Load<K, V>,
+    queue: Mutex<Queue<K, V>>,
+}
+
+struct Queue<K, V> {
+    waiting: HashMap<K, Waiting<V>>,
+    under_way: usize,
+    /// Whether a look-up has undertaken to start the next batch.
+    led: bool,
+}
+
+impl<K, V> Clone for Batcher<K, V> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K, V> Batcher<K, V>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    V: Clone + Send + 'static,
+{
+    /// Loads batches by this function, which gets each key once.
+    pub fn new<F>(load: impl Fn(Vec<K>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Found<K, V>> + Send + 'static,
+    {
+        let queue = Queue { waiting: HashMap::new(), under_way: 0, led: false };
+        let load: Load<K, V> = Box::new(move |keys| Box::pin(load(keys)));
+        Self(Arc::new(Shared { load, queue: Mutex::new(queue) }))
+    }
+
+    /// Looks one key up, in a batch with others.
+    ///
+    /// # Errors
+    /// What the batch failed with.
+    pub async fn load(&self, key: K) -> Result<Option<V>> {
+        let (sender, receiver) = oneshot::channel();
+        let leads = {
+            let mut queue = self.0.lock();
+            queue.waiting.entry(key).or_default().push(sender);
+            let leads = !queue.led && queue.under_way < UNDER_WAY;
+            queue.led |= leads;
+            leads
+        };
+        if leads {
+            // Dropping it starts the batch, so a client that leaves here keeps nobody waiting.
+            let lead = Lead(&self.0);
+            // Lets the other look-ups of this task queue up first.
+            tokio::task::yield_now().await;
+            drop(lead);
+        }
+        receiver.await.map_err(|_| Error::internal("a batch ended without an answer"))?
+    }
+}
+
+struct Lead<'a, K, V>(&'a Arc<Shared<K, V>>)
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    V: Clone + Send + 'static;
+
+impl<K, V> Drop for Lead<'_, K, V>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    V: Clone + Send + 'static,
+{
+    fn drop(&mut self) {
+        let mut queue = self.0.lock();
+        queue.led = false;
+        queue.under_way += 1;
+        let batch = queue.take();
+        drop(queue);
+        // In its own task: the batch belongs to all who wait, not to the one who started it.
+        tokio::spawn(Arc::clone(self.0).run(batch));
+    }
+}
+
+impl<K, V> Queue<K, V>
+where
+    K: Clone + Eq + Hash,
+{
+    fn take(&mut self) -> HashMap<K, Waiting<V>> {
+        if self.waiting.len() <= KEYS {
+            return mem::take(&mut self.waiting);
+        }
+        let keys: Vec<_> = self.waiting.keys().take(KEYS).cloned().collect();
+        keys.iter().filter_map(|key| self.waiting.remove_entry(key)).collect()
+    }
+}
+
+impl<K, V> Shared<K, V>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    V: Clone + Send + 'static,
+{
+    fn lock(&self) -> std::sync::MutexGuard<'_, Queue<K, V>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(self: Arc<Self>, mut batch: HashMap<K, Waiting<V>>) {
+        // Gives the place back even if a load panics.
+        let _place = Place(&self);
+        while !batch.is_empty() {
+            let mut found = (self.load)(batch.keys().cloned().collect()).await;
+            for (key, mut waiting) in batch {
+                let answer = match &mut found {
+                    Ok(found) => Ok(found.remove(&key)),
+                    Err(error) => Err(error.clone()),
+                };
+                // Whoever has left is not waited for.
+                let last = waiting.pop();
+                for sender in waiting {
+                    let _ = sender.send(answer.clone());
+                }
+                let _ = last.map(|sender| sender.send(answer));
+            }
+            let mut queue = self.lock();
+            batch = if queue.led { HashMap::new() } else { queue.take() };
+        }
+    }
+}
+
+struct Place<'a, K, V>(&'a Shared<K, V>)
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    V: Clone + Send + 'static;
+
+impl<K, V> Drop for Place<'_, K, V>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    V: Clone + Send + 'static,
+{
+    fn drop(&mut self) {
+        self.0.lock().under_way -= 1;
+    }
+}
+
+/// Repeats the last key up to a power of two: a database keeps a plan for each length it sees.
+#[must_use]
+pub fn padded(mut keys: Vec<i64>) -> Vec<i64> {
+    if let Some(&last) = keys.last() {
+        keys.resize(keys.len().next_power_of_two(), last);
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    fn counted() -> (Batcher<u32, u32>, Arc<AtomicUsize>) {
+        let batches = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&batches);
+        let batcher = Batcher::new(move |keys: Vec<u32>| {
+            count.fetch_add(1, Ordering::SeqCst);
+            async move { Ok(keys.into_iter().filter(|key| *key < 1000).map(|k| (k, k + 1)).collect()) }
+        });
+        (batcher, batches)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_look_ups_of_one_task_are_one_batch() {
+        let (batcher, batches) = counted();
+        for round in 1..=100 {
+            let answers = join_all((0..200).map(|key| batcher.load(key))).await;
+            assert!((0u32..).zip(answers).all(|(key, answer)| answer == Ok(Some(key + 1))));
+            assert_eq!(batches.load(Ordering::SeqCst), round);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_found_is_nothing() {
+        let (batcher, _) = counted();
+        assert_eq!(batcher.load(5000).await, Ok(None));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn many_tasks_all_get_their_own_answer() {
+        let (batcher, _) = counted();
+        let tasks = (0..500).map(|key| {
+            let batcher = batcher.clone();
+            tokio::spawn(async move { (key, batcher.load(key).await) })
+        });
+        for task in join_all(tasks).await {
+            let (key, answer) = task.unwrap();
+            assert_eq!(answer, Ok(Some(key + 1)));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_leaves_keeps_nobody_waiting() {
+        let gate = Arc::new(Semaphore::new(0));
+        let wait = Arc::clone(&gate);
+        let batcher: Batcher<u32, u32> = Batcher::new(move |keys: Vec<u32>| {
+            let wait = Arc::clone(&wait);
+            async move {
+                drop(wait.acquire().await);
+                Ok(keys.into_iter().map(|key| (key, key)).collect())
+            }
+        });
+        let leader = tokio::spawn({
+            let batcher = batcher.clone();
+            async move { batcher.load(1).await }
+        });
+        tokio::task::yield_now().await;
+        leader.abort();
+        let follower = tokio::spawn(async move { batcher.load(2).await });
+        tokio::task::yield_now().await;
+        gate.add_permits(10);
+        assert_eq!(follower.await.unwrap(), Ok(Some(2)));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_and_the_next_batch_runs() {
+        let first = AtomicUsize::new(0);
+        let batcher: Batcher<u32, u32> = Batcher::new(move |keys: Vec<u32>| {
+            let fails = first.fetch_add(1, Ordering::SeqCst) < 3;
+            async move {
+                assert!(!fails, "as planned");
+                Ok(keys.into_iter().map(|key| (key, key)).collect())
+            }
+        });
+        for _ in 0..3 {
+            assert!(batcher.load(1).await.is_err());
+        }
+        assert_eq!(batcher.load(1).await, Ok(Some(1)));
+    }
+}

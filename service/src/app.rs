@@ -1,0 +1,142 @@
+//! A service around its routes: health, metrics, pages and the layers that every answer passes.
+
+use std::{any::Any, time::Duration};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use schema::{Code, Error};
+use sea_orm::DatabaseConnection;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    compression::{
+        CompressionLayer,
+        predicate::{NotForContentType, Predicate, SizeAbove},
+    },
+    cors::{AllowOrigin, Any as AnyOf, CorsLayer},
+    normalize_path::NormalizePath,
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
+    set_header::SetResponseHeaderLayer,
+    timeout::TimeoutLayer,
+    trace::{DefaultMakeSpan, DefaultOnRequest, DefaultOnResponse, TraceLayer},
+};
+use tracing::Level;
+
+use crate::{
+    auth::{self, Authenticator},
+    listen::App,
+    metrics::{self, Metrics},
+    problem::{self, Problem},
+    settings::{Origin, Settings},
+};
+
+/// The most bytes of a body.
+pub const BODY: usize = 256 * 1024;
+/// How long a request may take.
+const REQUEST: Duration = Duration::from_secs(30);
+/// How long the database may take to show that it is there.
+const READY: Duration = Duration::from_secs(2);
+/// Answers below this many bytes are not worth compressing.
+const COMPRESS: u64 = 1024;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What a service is made of.
+pub struct Parts<'a> {
+    /// The settings.
+    pub settings: &'a Settings,
+    /// Its pool.
+    pub database: DatabaseConnection,
+    /// Its figures.
+    pub metrics: Metrics,
+    /// How it knows who asks.
+    pub authenticator: Authenticator,
+    /// The routes that look at who asks: REST and GraphQL.
+    pub api: Router,
+    /// The routes that don't: pages and keys.
+    pub open: Router,
+}
+
+/// Puts a service together.
+#[must_use]
+pub fn assemble(parts: Parts<'_>) -> App {
+    let health = Router::new()
+        .route("/health/live", get(StatusCode::OK))
+        .route("/health/ready", get(ready).with_state(parts.database))
+        .route("/metrics", get(async |State(metrics): State<Metrics>| metrics.show()))
+        .with_state(parts.metrics.clone());
+    let router = parts
+        .api
+        .layer(from_fn_with_state(parts.authenticator, auth::layer))
+        .merge(parts.open)
+        .merge(health)
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(cors(&parts.settings.cors_origins))
+        .layer(CompressionLayer::new().compress_when(compressible()))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(problem::layer))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+        .layer(from_fn_with_state(parts.metrics, metrics::layer))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(DefaultMakeSpan::new().level(Level::DEBUG))
+                .on_request(DefaultOnRequest::new().level(Level::TRACE))
+                .on_response(DefaultOnResponse::new().level(Level::DEBUG)),
+        )
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid));
+    NormalizePath::trim_trailing_slash(router)
+}
+
+async fn ready(State(database): State<DatabaseConnection>) -> Response {
+    match tokio::time::timeout(READY, database.ping()).await {
+        Ok(Ok(())) => StatusCode::OK.into_response(),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "not ready");
+            not_ready()
+        }
+        Err(_) => not_ready(),
+    }
+}
+
+fn not_ready() -> Response {
+    let error = Error::new(Code::DatabaseUnavailable, "The database cannot be reached.");
+    Problem::from(error.retry_after(1)).into_response()
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    Problem::from(Error::internal("a handler panicked")).into_response()
+}
+
+/// Compressed secrets leak their text to who can choose a part of the answer (BREACH), so what
+/// must not be stored is not compressed either.
+fn compressible() -> impl Predicate {
+    let no_secret = |_: StatusCode, _: _, headers: &axum::http::HeaderMap, _: &_| {
+        headers.get(header::CACHE_CONTROL).is_none_or(|value| value != "no-store")
+    };
+    SizeAbove::new(COMPRESS)
+        .and(NotForContentType::IMAGES)
+        .and(NotForContentType::SSE)
+        .and(no_secret)
+}
+
+fn cors(origins: &[Origin]) -> CorsLayer {
+    let layer = CorsLayer::new()
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .expose_headers([header::LINK, header::LOCATION, header::RETRY_AFTER]);
+    if origins.iter().any(|origin| origin.0 == "*") {
+        return layer.allow_origin(AnyOf);
+    }
+    let list = origins.iter().filter_map(|origin| HeaderValue::from_str(&origin.0).ok());
+    layer.allow_origin(AllowOrigin::list(list))
+}

@@ -1,0 +1,147 @@
+//! Listeners: bound first, so that their addresses are known, then served.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use axum::{Router, ServiceExt, extract::Request};
+use axum_server::{Handle, Server, accept::NoDelayAcceptor, tls_rustls::RustlsAcceptor};
+use hyper_util::{
+    rt::{TokioExecutor, TokioTimer},
+    server::conn::auto::Builder,
+};
+use tokio::signal::unix;
+use tower_http::normalize_path::NormalizePath;
+
+use crate::{settings::Listen, tls};
+
+/// How long the head of a request may take.
+const HEAD: Duration = Duration::from_secs(10);
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long requests under way are waited for at shutdown.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Requests at once on one HTTP/2 connection.
+const STREAMS: u32 = 128;
+
+/// What is served: trailing slashes are gone before the router sees a path.
+pub type App = NormalizePath<Router>;
+
+/// The bound sockets of a service.
+#[derive(Debug)]
+pub struct Listeners {
+    http: Option<TcpListener>,
+    https: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// Binds what is on.
+    ///
+    /// # Errors
+    /// Names the setting and says why it cannot be bound.
+    pub fn bind(http: (&str, Listen), https: (&str, Listen)) -> io::Result<Self> {
+        let listeners = Self { http: bind(http)?, https: bind(https)? };
+        if listeners.http.is_none() && listeners.https.is_none() {
+            return Err(io::Error::other(format!("{} and {} are both off", http.0, https.0)));
+        }
+        Ok(listeners)
+    }
+
+    /// Tells on standard output where this service listens, a line an address.
+    pub fn announce(&self, service: &str) {
+        for address in [self.http(), self.https()].into_iter().flatten() {
+            println!("{service} {address}");
+        }
+    }
+
+    /// The address for plain HTTP.
+    #[must_use]
+    pub fn http(&self) -> Option<String> {
+        address(self.http.as_ref(), "http")
+    }
+
+    /// The address for HTTPS.
+    #[must_use]
+    pub fn https(&self) -> Option<String> {
+        address(self.https.as_ref(), "https")
+    }
+
+    /// Serves until a signal, then answers what is under way.
+    ///
+    /// # Errors
+    /// Names a bad certificate, or says why a socket cannot be served.
+    pub async fn serve(self, app: App, files: tls::Files) -> io::Result<()> {
+        let handle = Handle::new();
+        let clients = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
+        let http = async {
+            let Some(socket) = self.http else { return Ok(()) };
+            let mut server = axum_server::from_tcp(socket)?.acceptor(NoDelayAcceptor);
+            guard(&mut server, true);
+            server.handle(handle.clone()).serve(clients.clone()).await
+        };
+        let https = async {
+            let Some(socket) = self.https else { return Ok(()) };
+            let acceptor = RustlsAcceptor::new(files.watch()?)
+                .handshake_timeout(HANDSHAKE)
+                .acceptor(NoDelayAcceptor);
+            let mut server = axum_server::from_tcp(socket)?.acceptor(acceptor);
+            guard(&mut server, false);
+            server.handle(handle.clone()).serve(clients.clone()).await
+        };
+        let stop = async {
+            signal().await;
+            tracing::info!("shutting down");
+            handle.graceful_shutdown(Some(GRACE));
+        };
+        tokio::select! {
+            result = async { tokio::try_join!(http, https) } => result.map(drop),
+            never = async { stop.await; std::future::pending().await } => never,
+        }
+    }
+}
+
+/// Limits on the protocol. Plain connections speak HTTP/1.1 alone: telling it from HTTP/2 means a
+/// wait for first bytes that nothing bounds.
+fn guard<A>(server: &mut Server<SocketAddr, A>, plain: bool) {
+    let builder = server.http_builder();
+    if plain {
+        *builder = std::mem::replace(builder, Builder::new(TokioExecutor::new())).http1_only();
+    }
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEAD)
+        .keep_alive_timeout(HEAD)
+        .max_concurrent_streams(STREAMS);
+}
+
+fn bind((setting, listen): (&str, Listen)) -> io::Result<Option<TcpListener>> {
+    let Listen::At(address) = listen else { return Ok(None) };
+    let socket = TcpListener::bind(address)
+        .and_then(|socket| socket.set_nonblocking(true).map(|()| socket))
+        .map_err(|error| io::Error::other(format!("{setting}={address}: {error}")))?;
+    Ok(Some(socket))
+}
+
+fn address(socket: Option<&TcpListener>, scheme: &str) -> Option<String> {
+    let address = socket?.local_addr().ok()?;
+    Some(format!("{scheme}://{address}"))
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn signal() {
+    let terminated = async {
+        match unix::signal(unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = terminated => (),
+        _ = tokio::signal::ctrl_c() => (),
+    }
+}

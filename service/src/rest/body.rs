@@ -1,0 +1,182 @@
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::{HeaderMap, StatusCode, header},
+    response::IntoResponse,
+};
+use schema::{Code, Error, FieldError, Fields, Result, fields::Rule, id};
+use serde_json::{Map, Value};
+
+use super::bad_request;
+use crate::problem::Problem;
+
+/// A JSON object that a client sent, read field by field; every bad one is named.
+#[derive(Debug)]
+pub struct Body {
+    object: Map<String, Value>,
+    fields: Fields,
+}
+
+impl Body {
+    fn parse(headers: &HeaderMap, bytes: &[u8]) -> Result<Self> {
+        if headers.get(header::CONTENT_TYPE).is_some_and(|value| !is_json(value.as_bytes())) {
+            let detail = "The body must be application/json.";
+            return Err(Error::new(Code::UnsupportedMediaType, detail));
+        }
+        match serde_json::from_slice(bytes) {
+            Ok(Value::Object(object)) => Ok(Self { object, fields: Fields::default() }),
+            Ok(_) => Err(whole("The body must be a JSON object.".to_owned())),
+            Err(error) => {
+                // Its words name a line and a column and never the text.
+                Err(whole(format!("The body is no JSON: {error}.")))
+            }
+        }
+    }
+
+    /// Whether the field is there, even as null.
+    #[must_use]
+    pub fn names(&self, name: &str) -> bool {
+        self.object.contains_key(name)
+    }
+
+    /// Whether the field is there and not null.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.object.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// A text that must be there and keep the rule.
+    pub fn text(&mut self, name: &str, rule: Option<Rule>) -> String {
+        let there = self.has(name);
+        let text = self.optional_text(name, rule);
+        if !there {
+            self.fields.wrong(&pointer(name), "is missing");
+        }
+        text.unwrap_or_default()
+    }
+
+    /// A text that keeps the rule if it is there.
+    pub fn optional_text(&mut self, name: &str, rule: Option<Rule>) -> Option<String> {
+        match self.object.get_mut(name) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => {
+                let text = std::mem::take(text);
+                if let Some(rule) = rule {
+                    self.fields.check(&pointer(name), &text, rule);
+                }
+                Some(text)
+            }
+            Some(_) => {
+                self.fields.wrong(&pointer(name), "must be a string");
+                None
+            }
+        }
+    }
+
+    /// An id that must be there.
+    pub fn id(&mut self, name: &str) -> String {
+        match self.object.get(name) {
+            None | Some(Value::Null) => self.fields.wrong(&pointer(name), "is missing"),
+            Some(Value::Number(number)) if id::parse(&number.to_string()).is_some() => {
+                return number.to_string();
+            }
+            Some(_) => self.fields.wrong(&pointer(name), "must be a positive integer"),
+        }
+        String::new()
+    }
+
+    /// Names a field as bad.
+    pub fn wrong(&mut self, name: &str, detail: &'static str) {
+        self.fields.wrong(&pointer(name), detail);
+    }
+
+    /// Nothing where every field was good.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` that names each bad field.
+    pub fn finish(self) -> Result<()> {
+        self.fields.finish()
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let headers = request.headers().clone();
+        let bytes =
+            Bytes::from_request(request, state).await.map_err(|rejection| {
+                match rejection.into_response().status() {
+                    StatusCode::PAYLOAD_TOO_LARGE => {
+                        Error::new(Code::PayloadTooLarge, "The body is larger than 256 KiB.")
+                    }
+                    _ => bad_request("The body did not arrive whole."),
+                }
+            })?;
+        Ok(Self::parse(&headers, &bytes)?)
+    }
+}
+
+/// The whole body is wrong: the empty pointer is the whole document.
+fn whole(detail: String) -> Error {
+    let field = FieldError { pointer: String::new(), detail: detail.clone().into() };
+    Error::new(Code::BadRequest, detail).with_fields(vec![field])
+}
+
+fn pointer(name: &str) -> String {
+    format!("/{name}")
+}
+
+/// `application/json` or a type with the suffix `+json`, whatever its parameters.
+fn is_json(media_type: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(media_type).to_ascii_lowercase();
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    essence == "application/json"
+        || essence.strip_prefix("application/").is_some_and(|rest| rest.ends_with("+json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Body {
+        Body::parse(&HeaderMap::new(), body.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn each_bad_field_is_named_once() {
+        let mut body = read(r#"{"username": 5, "id": 1.5, "text": null}"#);
+        body.text("username", None);
+        body.id("id");
+        body.text("text", None);
+        let error = body.finish().unwrap_err();
+        let named: Vec<_> =
+            error.fields.iter().map(|field| (field.pointer.as_str(), &*field.detail)).collect();
+        assert_eq!(
+            named,
+            [
+                ("/username", "must be a string"),
+                ("/id", "must be a positive integer"),
+                ("/text", "is missing"),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_is_a_bad_request() {
+        for bad in ["", "[]", "1", "{", "{\"a\": \"\\ud800\"}", "nul", "\u{feff}{}"] {
+            let error = Body::parse(&HeaderMap::new(), bad.as_bytes()).unwrap_err();
+            assert_eq!(error.code, Code::BadRequest, "{bad}");
+        }
+    }
+
+    #[test]
+    fn json_is_known_by_its_essence() {
+        for good in ["application/json", "Application/JSON; charset=utf-8", "application/x+json"] {
+            assert!(is_json(good.as_bytes()), "{good}");
+        }
+        for bad in ["", "text/plain", "application/jsonx", "text/json", "application/xml"] {
+            assert!(!is_json(bad.as_bytes()), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Demo data, inserted in bulk.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use clap::Args;
+use entity::{PasswordHash, fold_case, offer, user};
+use indicatif::{ProgressBar, ProgressStyle};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter,
+    QuerySelect, sea_query::OnConflict,
+};
+use service::{database, metrics::Metrics, settings::Settings};
+
+/// The password of every demo user.
+const PASSWORD: &str = "demo";
+/// Users a statement: two statements find out what they lack.
+const USERS: u32 = 500;
+/// Offers a statement: SQLite takes 32766 values in one.
+const OFFERS: usize = 5000;
+
+/// How much demo data.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// How many users
+    #[arg(long, default_value_t = 10)]
+    users: u32,
+    /// How many offers each
+    #[arg(long, default_value_t = 5)]
+    offers: u32,
+}
+
+/// Adds the users and offers that are not there yet.
+pub(crate) async fn run(settings: &Settings, arguments: &Arguments) -> Result<(), String> {
+    let named = |error| format!("DATABASE_URL: {error}");
+    let database = database::connect(settings, &Metrics::new(|_| ())).await.map_err(named)?;
+    // One hash for all: each of its own would take 20 ms.
+    let hash = users_api::demo_hash(PASSWORD).map_err(|error| error.detail.into_owned())?;
+    let bar = ProgressBar::new(arguments.users.into()).with_style(style());
+    let now = Utc::now().trunc_subsecs(6);
+    let mut first = 1;
+    while first <= arguments.users {
+        let last = arguments.users.min(first.saturating_add(USERS - 1));
+        let ids = users(&database, first..=last, &hash, now).await.map_err(named)?;
+        offers(&database, ids, arguments.offers, now).await.map_err(named)?;
+        bar.inc(u64::from(last - first + 1));
+        first = last.saturating_add(1);
+        if last == u32::MAX {
+            break;
+        }
+    }
+    bar.finish();
+    println!(
+        "{} users with {} offers each: log in as demo1, password {PASSWORD}",
+        arguments.users, arguments.offers
+    );
+    Ok(())
+}
+
+fn style() -> ProgressStyle {
+    let template = "{bar:40} {pos}/{len} users, {per_sec}, {eta} left";
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+async fn users(
+    database: &DatabaseConnection,
+    numbers: impl Iterator<Item = u32>,
+    hash: &PasswordHash,
+    now: DateTime<Utc>,
+) -> Result<Vec<i64>, DbErr> {
+    let names: Vec<_> = numbers.map(|number| format!("demo{number}")).collect();
+    let rows = names.iter().map(|name| {
+        let email = format!("{name}@example.org");
+        user::ActiveModel {
+            username: Set(name.clone()),
+            username_key: Set(fold_case(name)),
+            email_key: Set(Some(fold_case(&email))),
+            email: Set(Some(email)),
+            password_hash: Set(hash.clone()),
+            created_at: Set(now),
+            ..Default::default()
+        }
+    });
+    user::Entity::insert_many(rows)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(database)
+        .await?;
+    user::Entity::find()
+        .select_only()
+        .column(user::Column::Id)
+        .filter(user::Column::UsernameKey.is_in(names))
+        .into_tuple()
+        .all(database)
+        .await
+}
+
+/// Tops the offers of each user up.
+async fn offers(
+    database: &DatabaseConnection,
+    users: Vec<i64>,
+    each: u32,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let counted: Vec<(i64, i64)> = offer::Entity::find()
+        .select_only()
+        .column(offer::Column::UserId)
+        .column_as(offer::Column::Id.count(), "offers")
+        .filter(offer::Column::UserId.is_in(users.clone()))
+        .group_by(offer::Column::UserId)
+        .into_tuple()
+        .all(database)
+        .await?;
+    let counted: HashMap<_, _> = counted.into_iter().collect();
+    let missing = users.into_iter().flat_map(|user| {
+        let there = counted.get(&user).copied().unwrap_or_default();
+        (there + 1..=i64::from(each)).map(move |number| (user, number))
+    });
+    let mut rows = missing.map(|(user, number)| offer::ActiveModel {
+        user_id: Set(user),
+        title: Set(format!("Offer {number}")),
+        text: Set(format!("Something that user {user} no longer needs, number {number}.")),
+        created_at: Set(now),
+        ..Default::default()
+    });
+    loop {
+        let chunk: Vec<_> = rows.by_ref().take(OFFERS).collect();
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        offer::Entity::insert_many(chunk).exec_without_returning(database).await?;
+    }
+}

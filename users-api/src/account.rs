@@ -1,0 +1,218 @@
+//! What changes users: registration, changes of name and password, deletion.
+
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
+use chrono::{SubsecRound, Utc};
+use entity::{PasswordHash, fold_case, refresh_token, user};
+use schema::{Code, Error, Fields, Result, Security, Viewer, id};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait,
+    QueryFilter, SqlErr, TransactionTrait, sea_query::Expr,
+};
+
+use crate::{
+    Users,
+    password::{self, Verdict},
+    rules,
+    user::User,
+};
+
+/// A new user.
+#[derive(InputObject)]
+pub(crate) struct RegisterInput {
+    /// The name to log in with: 1 to 64 characters without white space, unique regardless of case.
+    username: String,
+    /// The password: 1 to 1024 bytes; in strict mode at least 8 characters and not a common one.
+    #[graphql(secret)]
+    password: String,
+    /// The email address, unique regardless of case.
+    email: Option<String>,
+}
+
+/// What to change of a user. What is left out stays.
+#[derive(InputObject)]
+pub(crate) struct UpdateUserInput {
+    /// The name to log in with: 1 to 64 characters without white space, unique regardless of case.
+    username: MaybeUndefined<String>,
+    /// The email address, unique regardless of case; null takes it away.
+    email: MaybeUndefined<String>,
+}
+
+/// A new password.
+#[derive(InputObject)]
+pub(crate) struct ChangePasswordInput {
+    /// The password until now.
+    #[graphql(secret)]
+    old_password: String,
+    /// The new password: 1 to 1024 bytes; in strict mode at least 8 characters and not a common
+    /// one.
+    #[graphql(secret)]
+    new_password: String,
+}
+
+#[derive(Default)]
+pub(crate) struct AccountMutation;
+
+#[Object]
+impl AccountMutation {
+    /// Registers a user.
+    async fn register(&self, ctx: &Context<'_>, input: RegisterInput) -> Result<User> {
+        let users = Users::of(ctx);
+        let mut fields = Fields::default();
+        fields.check("/username", &input.username, rules::username);
+        fields.check("/password", &input.password, users.password_rule());
+        if let Some(email) = &input.email {
+            fields.check("/email", email, rules::email);
+        }
+        fields.finish()?;
+        users.register(input).await.map(User::own)
+    }
+
+    /// Changes a user.
+    async fn update_user(&self, ctx: &Context<'_>, id: ID, input: UpdateUserInput) -> Result<User> {
+        let users = Users::of(ctx);
+        let id = id::parse(&id).ok_or_else(not_found)?;
+        Viewer::of(ctx).act_for(users.security, id)?;
+        let mut fields = Fields::default();
+        match &input.username {
+            MaybeUndefined::Undefined => (),
+            MaybeUndefined::Null => fields.wrong("/username", "must not be null"),
+            MaybeUndefined::Value(name) => fields.check("/username", name, rules::username),
+        }
+        if let MaybeUndefined::Value(email) = &input.email {
+            fields.check("/email", email, rules::email);
+        }
+        fields.finish()?;
+        users.change(id, input).await.map(User::own)
+    }
+
+    /// Changes the password of the user whose access token was sent, and ends all their sessions.
+    async fn change_password(&self, ctx: &Context<'_>, input: ChangePasswordInput) -> Result<bool> {
+        let users = Users::of(ctx);
+        let id = Viewer::of(ctx).signed_in()?;
+        let mut fields = Fields::default();
+        fields.check("/newPassword", &input.new_password, users.password_rule());
+        fields.finish()?;
+        users.change_password(id, input).await.map(|()| true)
+    }
+
+    /// Deletes a user with all their offers and sessions.
+    async fn delete_user(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
+        let users = Users::of(ctx);
+        let id = id::parse(&id).ok_or_else(not_found)?;
+        Viewer::of(ctx).act_for(users.security, id)?;
+        let deleted = user::Entity::delete_by_id(id).exec(&users.database).await?;
+        if deleted.rows_affected == 0 {
+            return Err(not_found());
+        }
+        tracing::info!(target: "events", user = id, "user deleted");
+        Ok(true)
+    }
+}
+
+impl Users {
+    fn password_rule(&self) -> schema::fields::Rule {
+        match self.security {
+            Security::Spec => password::rule,
+            Security::Strict => password::strict_rule,
+        }
+    }
+
+    async fn register(&self, input: RegisterInput) -> Result<user::Model> {
+        let RegisterInput { username, password, email } = input;
+        let row = user::ActiveModel {
+            username_key: Set(fold_case(&username)),
+            username: Set(username),
+            email_key: Set(email.as_deref().map(fold_case)),
+            email: Set(email),
+            password_hash: Set(self.hasher.hash(password).await?),
+            created_at: Set(Utc::now().trunc_subsecs(6)),
+            ..Default::default()
+        };
+        let row = row.insert(&self.database).await.map_err(taken)?;
+        tracing::info!(target: "events", user = row.id, "registered");
+        Ok(row)
+    }
+
+    async fn change(&self, id: i64, input: UpdateUserInput) -> Result<user::Model> {
+        let mut row = user::ActiveModel { id: Set(id), ..Default::default() };
+        if let MaybeUndefined::Value(username) = input.username {
+            row.username_key = Set(fold_case(&username));
+            row.username = Set(username);
+        }
+        match input.email {
+            MaybeUndefined::Undefined => (),
+            MaybeUndefined::Null => {
+                row.email = Set(None);
+                row.email_key = Set(None);
+            }
+            MaybeUndefined::Value(email) => {
+                row.email_key = Set(Some(fold_case(&email)));
+                row.email = Set(Some(email));
+            }
+        }
+        row.update(&self.database).await.map_err(|error| match error {
+            DbErr::RecordNotUpdated | DbErr::RecordNotFound(_) => not_found(),
+            error => taken(error),
+        })
+    }
+
+    async fn change_password(&self, id: i64, input: ChangePasswordInput) -> Result<()> {
+        let wrong = || Error::new(Code::InvalidCredentials, "The old password is wrong.");
+        let row = user::Entity::find_by_id(id).one(&self.database).await?;
+        let old = row.map(|row| row.password_hash);
+        let verdict = self.hasher.verify(input.old_password, old.clone()).await?;
+        let Some(old) = old.filter(|_| verdict != Verdict::Wrong) else { return Err(wrong()) };
+        let new = self.hasher.hash(input.new_password).await?;
+        let change = replace_password(self.database.clone(), id, old, new);
+        // In its own task: a transaction whose client leaves half way can poison its connection
+        // (sqlx issue 4393).
+        let changed = tokio::spawn(change).await.map_err(Error::internal)??;
+        if !changed {
+            return Err(wrong());
+        }
+        tracing::info!(target: "events", user = id, "password changed");
+        Ok(())
+    }
+}
+
+/// Replaces the hash where it is still the one that was verified, and ends every session.
+async fn replace_password(
+    database: DatabaseConnection,
+    id: i64,
+    old: PasswordHash,
+    new: PasswordHash,
+) -> Result<bool, DbErr> {
+    let transaction = database.begin().await?;
+    let changed = user::Entity::update_many()
+        .col_expr(user::Column::PasswordHash, Expr::val(new))
+        .filter(user::Column::Id.eq(id))
+        .filter(user::Column::PasswordHash.eq(old))
+        .exec(&transaction)
+        .await?;
+    if changed.rows_affected == 0 {
+        return Ok(false);
+    }
+    refresh_token::Entity::delete_many()
+        .filter(refresh_token::Column::UserId.eq(id))
+        .exec(&transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+fn not_found() -> Error {
+    Error::not_found("There is no such user.")
+}
+
+/// Tells by the name of the constraint which field is taken.
+fn taken(error: DbErr) -> Error {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(message)) if message.contains("email_key") => {
+            Error::field(Code::EmailTaken, "/email", "is taken")
+        }
+        Some(SqlErr::UniqueConstraintViolation(_)) => {
+            Error::field(Code::UsernameTaken, "/username", "is taken")
+        }
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,124 @@
+//! Logging in and out.
+
+use async_graphql::{Context, InputObject, Object, SimpleObject};
+use entity::{PasswordHash, user};
+use schema::{Code, Error, Result};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+
+use crate::{Users, password::Verdict, rules, session::Pair, user::User};
+
+/// Who logs in.
+#[derive(InputObject)]
+pub(crate) struct AuthenticateInput {
+    /// The username, in any case.
+    username: String,
+    /// The password.
+    #[graphql(secret)]
+    password: String,
+}
+
+/// A session of a user, as its newest pair of tokens.
+#[derive(SimpleObject)]
+#[graphql(complex)]
+pub(crate) struct Session {
+    /// Sent with each request as `Authorization: Bearer …`. It lasts for `expiresIn`.
+    access_token: String,
+    /// Traded for a new pair by `refresh`, once.
+    refresh_token: String,
+    /// Always `Bearer` (RFC 6750).
+    token_type: &'static str,
+    /// For how many seconds the access token is good.
+    expires_in: i64,
+    #[graphql(skip)]
+    user: i64,
+}
+
+#[async_graphql::ComplexObject]
+impl Session {
+    /// The identifier of the user.
+    async fn user_id(&self) -> async_graphql::ID {
+        schema::id::show(self.user)
+    }
+
+    /// The user.
+    async fn user(&self, ctx: &Context<'_>) -> Result<User> {
+        let row = Users::of(ctx).rows.load(self.user).await?;
+        row.map(User::from).ok_or_else(|| Error::not_found("There is no such user."))
+    }
+}
+
+impl From<Pair> for Session {
+    fn from(pair: Pair) -> Self {
+        let Pair { user, access_token, refresh_token, expires_in } = pair;
+        Self { access_token, refresh_token, token_type: "Bearer", expires_in, user }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct LoginMutation;
+
+#[Object]
+impl LoginMutation {
+    /// Logs a user in. It takes the same time for an unknown user and for a wrong password.
+    async fn authenticate(&self, ctx: &Context<'_>, input: AuthenticateInput) -> Result<Session> {
+        Users::of(ctx).authenticate(input).await.map(Session::from)
+    }
+
+    /// Trades a refresh token for a new pair. A token that was traded before ends its session.
+    async fn refresh(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(secret, desc = "The refresh token of the newest pair.")] refresh_token: String,
+    ) -> Result<Session> {
+        Users::of(ctx).refresh_session(&refresh_token).await.map(Session::from)
+    }
+
+    /// Ends the session of a refresh token. True even where there was nothing to end.
+    async fn logout(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(secret, desc = "A refresh token of the session.")] refresh_token: String,
+    ) -> Result<bool> {
+        Users::of(ctx).logout(&refresh_token).await.map(|()| true)
+    }
+}
+
+impl Users {
+    async fn authenticate(&self, input: AuthenticateInput) -> Result<Pair> {
+        let AuthenticateInput { username, password } = input;
+        // No user has such a name, and PostgreSQL refuses text with NUL.
+        let row = match rules::username(&username) {
+            None => user::Entity::find_by_name(&username).one(&self.database).await?,
+            Some(_) => None,
+        };
+        let stored = row.as_ref().map(|row| row.password_hash.clone());
+        // An empty password costs a hash too: no answer tells more by coming sooner.
+        let verdict = self.hasher.verify(password.clone(), stored).await?;
+        let pair = match (row, verdict) {
+            (Some(row), Verdict::Right) => self.open_session(row.id, &row.password_hash).await?,
+            (Some(row), Verdict::Outdated) => {
+                let hash = self.rehash(&row, password).await?;
+                self.open_session(row.id, &hash).await?
+            }
+            _ => None,
+        };
+        let pair = pair.ok_or_else(|| {
+            tracing::info!(target: "events", "login failed");
+            Error::new(Code::InvalidCredentials, "The username or the password is wrong.")
+        })?;
+        tracing::info!(target: "events", user = pair.user, "login");
+        Ok(pair)
+    }
+
+    /// Replaces a hash of outdated strength; gives the one that is now in place.
+    async fn rehash(&self, row: &user::Model, password: String) -> Result<PasswordHash> {
+        let new = self.hasher.hash(password).await?;
+        let changed = user::Entity::update_many()
+            .col_expr(user::Column::PasswordHash, Expr::val(new.clone()))
+            .filter(user::Column::Id.eq(row.id))
+            .filter(user::Column::PasswordHash.eq(row.password_hash.clone()))
+            .exec(&self.database)
+            .await?;
+        Ok(if changed.rows_affected == 1 { new } else { row.password_hash.clone() })
+    }
+}

@@ -1,0 +1,230 @@
+//! Offers, as offers-api tells them: a client of its `_entities`, batched for the whole process.
+//!
+//! Offers are public, so no caller's identity goes with a request and callers can share one.
+//! Nothing is kept.
+
+use std::collections::HashMap;
+
+use async_graphql::{Context, ID, Object};
+use chrono::{DateTime, Utc};
+use reqwest::{Client, Url};
+use schema::{Batcher, Code, Error, Page, Result, Slice, batch::Found, id, page};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{Users, user::User};
+
+/// What a user offers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Offer {
+    #[serde(deserialize_with = "service::rest::integer")]
+    id: i64,
+    #[serde(deserialize_with = "service::rest::integer")]
+    user_id: i64,
+    title: String,
+    text: String,
+    created_at: DateTime<Utc>,
+}
+
+impl Offer {
+    pub(crate) fn key(&self) -> i64 {
+        self.id
+    }
+}
+
+#[Object(shareable)]
+impl Offer {
+    /// The identifier of the offer.
+    async fn id(&self) -> ID {
+        id::show(self.id)
+    }
+
+    /// What is offered, in one line of 1 to 200 characters.
+    async fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// What is offered, in 1 to 20000 characters.
+    async fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// When the offer was created, in UTC.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
+    }
+
+    /// The identifier of the user who offers.
+    async fn user_id(&self) -> ID {
+        id::show(self.user_id)
+    }
+
+    /// The user who offers.
+    async fn user(&self, ctx: &Context<'_>) -> Result<User> {
+        let row = Users::of(ctx).rows.load(self.user_id).await?;
+        row.map(User::from).ok_or_else(|| Error::not_found("There is no such user."))
+    }
+}
+
+/// The client of offers-api.
+#[derive(Clone)]
+pub(crate) struct Offers {
+    pages: Batcher<(i64, Page), Slice<Offer>>,
+    ones: Batcher<i64, Offer>,
+}
+
+/// The text of a request for pages of offers: a field for each page that differs. All else is in
+/// variables, so that offers-api meets the same few texts and parses each once.
+fn pages_query(pages: usize) -> String {
+    let variables =
+        (0..pages).map(|n| format!("$u{n}:[_Any!]!,$f{n}:Int,$a{n}:String,$l{n}:Int,$b{n}:String"));
+    let fields = (0..pages).map(|n| {
+        format!(
+            "p{n}:_entities(representations:$u{n}){{...on User{{\
+             offersConnection(first:$f{n},after:$a{n},last:$l{n},before:$b{n}){{\
+             nodes{{id userId title text createdAt}}pageInfo{{hasPreviousPage hasNextPage}}}}}}}}"
+        )
+    });
+    let (variables, fields) = (variables.collect::<Vec<_>>(), fields.collect::<Vec<_>>());
+    format!("query({}){{{}}}", variables.join(","), fields.join(" "))
+}
+
+/// The variables of one page.
+fn pages_variables(n: usize, page: Page, users: &[i64]) -> [(String, Value); 5] {
+    let users = users.iter().map(|user| representation("User", *user)).collect();
+    let (first, last) = if page.last { (None, Some(page.size)) } else { (Some(page.size), None) };
+    [
+        (format!("u{n}"), users),
+        (format!("f{n}"), first.into()),
+        (format!("a{n}"), page::cursor(page.after).into()),
+        (format!("l{n}"), last.into()),
+        (format!("b{n}"), page::cursor(page.before).into()),
+    ]
+}
+
+const ONES: &str = "query($o:[_Any!]!){_entities(representations:$o)\
+                    {...on Offer{id userId title text createdAt}}}";
+
+#[derive(Deserialize)]
+struct Answer<T> {
+    data: Option<T>,
+    #[serde(default)]
+    errors: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entity {
+    offers_connection: Connection,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Connection {
+    nodes: Vec<Offer>,
+    page_info: PageInfo,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageInfo {
+    has_previous_page: bool,
+    has_next_page: bool,
+}
+
+#[derive(Deserialize)]
+struct Ones {
+    #[serde(rename = "_entities")]
+    entities: Vec<Option<Offer>>,
+}
+
+impl Offers {
+    pub(crate) fn new(client: Client, url: &Url) -> Self {
+        let endpoint = format!("{}/graphql", url.as_str().trim_end_matches('/'));
+        let upstream = Upstream { client, endpoint };
+        let other = upstream.clone();
+        Self {
+            pages: Batcher::new(move |keys| pages(upstream.clone(), keys)),
+            ones: Batcher::new(move |ids| ones(other.clone(), ids)),
+        }
+    }
+
+    /// A page of a user's offers.
+    ///
+    /// # Errors
+    /// `OFFERS_UNAVAILABLE`.
+    pub(crate) async fn page(&self, user: i64, page: Page) -> Result<Slice<Offer>> {
+        Ok(self.pages.load((user, page)).await?.unwrap_or_default())
+    }
+
+    /// One offer.
+    ///
+    /// # Errors
+    /// `OFFERS_UNAVAILABLE`.
+    pub(crate) async fn one(&self, id: i64) -> Result<Option<Offer>> {
+        self.ones.load(id).await
+    }
+}
+
+#[derive(Clone)]
+struct Upstream {
+    client: Client,
+    endpoint: String,
+}
+
+impl Upstream {
+    async fn ask<T: for<'de> Deserialize<'de>>(&self, query: &str, variables: Value) -> Result<T> {
+        let body = json!({ "query": query, "variables": variables });
+        let request = self.client.post(&self.endpoint).json(&body);
+        let answer: Answer<T> = async { request.send().await?.error_for_status()?.json().await }
+            .await
+            .map_err(|error| away(&error))?;
+        match answer {
+            Answer { data: Some(data), errors } if errors.is_empty() => Ok(data),
+            Answer { errors, .. } => Err(away(&format_args!("{errors:?}"))),
+        }
+    }
+}
+
+fn away(cause: &dyn std::fmt::Display) -> Error {
+    tracing::warn!(%cause, "offers-api unavailable");
+    let detail = "The Offers service cannot be reached at the moment.";
+    Error::new(Code::OffersUnavailable, detail).retry_after(1)
+}
+
+async fn pages(upstream: Upstream, keys: Vec<(i64, Page)>) -> Found<(i64, Page), Slice<Offer>> {
+    let mut groups: Vec<(Page, Vec<i64>)> = Vec::new();
+    for (user, page) in keys {
+        match groups.iter_mut().find(|group| group.0 == page) {
+            Some(group) => group.1.push(user),
+            None => groups.push((page, vec![user])),
+        }
+    }
+    let variables = groups.iter().enumerate();
+    let variables = variables.flat_map(|(n, (page, users))| pages_variables(n, *page, users));
+    let variables: serde_json::Map<_, _> = variables.collect();
+    let mut answer: HashMap<String, Vec<Entity>> =
+        upstream.ask(&pages_query(groups.len()), variables.into()).await?;
+    let mut found = HashMap::new();
+    for (n, (page, users)) in groups.into_iter().enumerate() {
+        let entities = answer.remove(&format!("p{n}")).unwrap_or_default();
+        for (user, Entity { offers_connection: Connection { nodes, page_info } }) in
+            users.into_iter().zip(entities)
+        {
+            let PageInfo { has_previous_page: has_previous, has_next_page: has_next } = page_info;
+            found.insert((user, page), Slice { rows: nodes, has_previous, has_next });
+        }
+    }
+    Ok(found)
+}
+
+async fn ones(upstream: Upstream, ids: Vec<i64>) -> Found<i64, Offer> {
+    let offers: Vec<_> = ids.iter().map(|id| representation("Offer", *id)).collect();
+    let answer: Ones = upstream.ask(ONES, json!({ "o": offers })).await?;
+    Ok(answer.entities.into_iter().flatten().map(|offer| (offer.id, offer)).collect())
+}
+
+fn representation(typename: &str, id: i64) -> Value {
+    json!({ "__typename": typename, "id": id.to_string() })
+}

@@ -1,0 +1,210 @@
+//! What REST clients send and get.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use service::rest::integer;
+use utoipa::{IntoParams, ToSchema};
+
+/// A user, without their offers.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct User {
+    /// The identifier of the user.
+    #[serde(deserialize_with = "integer")]
+    #[schema(example = 1)]
+    pub(crate) id: i64,
+    /// The name to log in with.
+    #[schema(example = "alice")]
+    username: String,
+    /// The email address; in strict mode its own user alone sees it.
+    #[schema(example = "alice@example.org")]
+    email: Option<String>,
+    /// When the user registered.
+    created_at: DateTime<Utc>,
+}
+
+/// A user with their offers, oldest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UserWithOffers {
+    #[serde(flatten)]
+    pub(crate) user: User,
+    /// The offers; at most 1000, then `Link` names the page that follows.
+    pub(crate) offers: Vec<Offer>,
+}
+
+/// What a user offers.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct Offer {
+    /// The identifier of the offer.
+    #[serde(deserialize_with = "integer")]
+    #[schema(example = 1)]
+    pub(crate) id: i64,
+    /// The user who offers.
+    #[serde(deserialize_with = "integer")]
+    #[schema(example = 1)]
+    user_id: i64,
+    /// What is offered, in one line.
+    #[schema(example = "Bicycle")]
+    title: String,
+    /// What is offered.
+    #[schema(example = "Blue, hardly used.")]
+    text: String,
+    /// When the offer was created.
+    created_at: DateTime<Utc>,
+}
+
+/// What the document `user` answers.
+#[derive(Deserialize)]
+pub(crate) struct UserPage {
+    #[serde(flatten)]
+    pub(crate) user: User,
+    pub(crate) offers: Connection<Offer>,
+}
+
+/// A page as GraphQL has it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Connection<T> {
+    pub(crate) nodes: Vec<T>,
+    page_info: PageInfo,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageInfo {
+    has_next_page: bool,
+}
+
+impl<T> Connection<T> {
+    /// The row that the page after this one follows.
+    pub(crate) fn continues(&self) -> Option<&T> {
+        self.nodes.last().filter(|_| self.page_info.has_next_page)
+    }
+}
+
+/// A pair of tokens.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct Session {
+    /// The user who logged in.
+    #[serde(deserialize_with = "integer")]
+    #[schema(example = 1)]
+    user_id: i64,
+    /// A JWT to send as `Authorization: Bearer …`.
+    access_token: String,
+    /// A JWT to trade for a new pair, once.
+    refresh_token: String,
+    /// Always `Bearer`.
+    #[schema(example = "Bearer")]
+    token_type: String,
+    /// For how many seconds the access token is good.
+    #[schema(example = 600)]
+    expires_in: i64,
+}
+
+/// Who registers.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+pub(crate) struct Registration {
+    /// The name to log in with, without white space, unique regardless of case.
+    #[schema(min_length = 1, max_length = 64, pattern = r"^\S+$", example = "alice")]
+    username: String,
+    /// The password, at most 1024 bytes.
+    #[schema(min_length = 1, max_length = 1024, example = "correct horse")]
+    password: String,
+    /// The email address, unique regardless of case.
+    #[schema(max_length = 254, format = Email, example = "alice@example.org")]
+    email: String,
+}
+
+/// Who registers, by `username` or `login`.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+pub(crate) struct NewUser {
+    /// The name to log in with, without white space, unique regardless of case.
+    #[schema(min_length = 1, max_length = 64, pattern = r"^\S+$", example = "bob")]
+    username: Option<String>,
+    /// The same by another name.
+    #[schema(min_length = 1, max_length = 64, pattern = r"^\S+$", example = "bob")]
+    login: Option<String>,
+    /// The password, at most 1024 bytes.
+    #[schema(min_length = 1, max_length = 1024, example = "correct horse")]
+    password: String,
+    /// The email address, unique regardless of case.
+    #[schema(max_length = 254, format = Email, example = "bob@example.org")]
+    email: Option<String>,
+}
+
+/// What to change of a user.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+pub(crate) struct UserChange {
+    /// The name to log in with, without white space, unique regardless of case.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^\S+$",
+        example = "alice",
+        nullable = false
+    )]
+    username: Option<String>,
+    /// The email address, unique regardless of case; null takes it away.
+    #[schema(max_length = 254, format = Email, example = "alice@example.com")]
+    email: Option<String>,
+}
+
+/// Who logs in.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+pub(crate) struct Login {
+    /// The username, in any case.
+    #[schema(example = "alice")]
+    username: String,
+    /// The password.
+    #[schema(example = "correct horse")]
+    password: String,
+}
+
+/// A refresh token.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+pub(crate) struct RefreshToken {
+    /// The refresh token of the newest pair.
+    refresh_token: String,
+}
+
+/// A new password.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+pub(crate) struct PasswordChange {
+    /// The password until now.
+    #[schema(example = "correct horse")]
+    old_password: String,
+    /// The new password, at most 1024 bytes.
+    #[schema(min_length = 1, max_length = 1024, example = "battery staple")]
+    new_password: String,
+}
+
+/// Which page of users.
+#[derive(IntoParams)]
+#[allow(dead_code, reason = "describes parameters")]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageParams {
+    /// How many users, 100 if left out.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<i32>,
+    /// Only users after the one with this identifier.
+    #[param(minimum = 0)]
+    after: Option<i64>,
+}
+
+/// Which page of the user's offers.
+#[derive(IntoParams)]
+#[allow(dead_code, reason = "describes parameters")]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OfferParams {
+    /// How many offers, 1000 if left out.
+    #[param(minimum = 1, maximum = 1000)]
+    offers_limit: Option<i32>,
+    /// Only offers after the one with this identifier.
+    #[param(minimum = 0)]
+    offers_after: Option<i64>,
+}

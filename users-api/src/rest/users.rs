@@ -1,0 +1,254 @@
+use std::sync::Arc;
+
+use async_graphql::{Name, Value, indexmap::IndexMap, value};
+use axum::{
+    Extension, Json,
+    extract::{Path, State, rejection::PathRejection},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use schema::{Error, Result, Viewer, page};
+use serde::Deserialize;
+use service::{
+    problem::Problem,
+    rest::{Body, Params, next_link, page_of},
+};
+
+use super::{
+    Rest,
+    shapes::{
+        Connection, NewUser, OfferParams, PageParams, Registration, User, UserChange, UserPage,
+        UserWithOffers,
+    },
+};
+use crate::{password, rules};
+
+type Shared = State<Arc<Rest>>;
+type Segment = Result<Path<String>, PathRejection>;
+
+/// Registers a user.
+#[utoipa::path(
+    post, path = "/user/registry/", tag = "users", request_body = Registration,
+    responses(
+        (status = 201, description = "The user.", body = User, headers(("Location" = String, description = "The address of the user."))),
+        (status = 400, description = "No JSON object.", body = Problem),
+        (status = 401, description = "A bad access token was sent along.", body = Problem),
+        (status = 409, description = "`USERNAME_TAKEN` or `EMAIL_TAKEN`.", body = Problem),
+        (status = 413, description = "The body is larger than 256 KiB.", body = Problem),
+        (status = 415, description = "The body is no JSON.", body = Problem),
+        (status = 422, description = "A bad field.", body = Problem),
+        (status = 503, description = "Too many passwords at once: wait for `Retry-After`.", body = Problem),
+    )
+)]
+pub(crate) async fn register(
+    State(rest): Shared,
+    Extension(viewer): Extension<Viewer>,
+    mut body: Body,
+) -> Result<Response, Problem> {
+    let input = value!({
+        "username": body.text("username", Some(rules::username)),
+        "password": body.text("password", Some(password::rule)),
+        "email": body.text("email", Some(rules::email)),
+    });
+    body.finish()?;
+    Ok(registered(rest.register.run(&rest.schema, viewer, [("input", input)]).await?))
+}
+
+/// Registers a user by `username` or `login`.
+#[utoipa::path(
+    post, path = "/user/", tag = "users", request_body = NewUser,
+    responses(
+        (status = 201, description = "The user.", body = User, headers(("Location" = String, description = "The address of the user."))),
+        (status = 400, description = "No JSON object.", body = Problem),
+        (status = 401, description = "A bad access token was sent along.", body = Problem),
+        (status = 409, description = "`USERNAME_TAKEN` or `EMAIL_TAKEN`.", body = Problem),
+        (status = 413, description = "The body is larger than 256 KiB.", body = Problem),
+        (status = 415, description = "The body is no JSON.", body = Problem),
+        (status = 422, description = "A bad field.", body = Problem),
+        (status = 503, description = "Too many passwords at once: wait for `Retry-After`.", body = Problem),
+    )
+)]
+pub(crate) async fn create(
+    State(rest): Shared,
+    Extension(viewer): Extension<Viewer>,
+    mut body: Body,
+) -> Result<Response, Problem> {
+    let name = if body.has("login") && !body.has("username") { "login" } else { "username" };
+    let input = value!({
+        "username": body.text(name, Some(rules::username)),
+        "password": body.text("password", Some(password::rule)),
+        "email": body.optional_text("email", Some(rules::email)),
+    });
+    body.finish()?;
+    let user = rest.register.run(&rest.schema, viewer, [("input", input)]).await;
+    Ok(registered(user.map_err(|error| error.rename("/username", &format!("/{name}")))?))
+}
+
+fn registered(user: User) -> Response {
+    let location = format!("/user/{}/", user.id);
+    (StatusCode::CREATED, [(header::LOCATION, location)], Json(user)).into_response()
+}
+
+/// Reads a user with their offers.
+#[utoipa::path(
+    get, path = "/user/{user}/", tag = "users", params(
+        ("user" = String, Path, description = "An id, or a username that is not digits alone.", example = "1"),
+        OfferParams
+    ),
+    responses(
+        (status = 200, description = "The user with their offers. `Link` names the page of offers that follows.", body = UserWithOffers),
+        (status = 401, description = "A bad access token was sent along.", body = Problem),
+        (status = 404, description = "There is no such user.", body = Problem),
+        (status = 422, description = "A bad parameter.", body = Problem),
+        (status = 503, description = "`OFFERS_UNAVAILABLE`: wait for `Retry-After`.", body = Problem),
+    )
+)]
+pub(crate) async fn read(
+    State(rest): Shared,
+    Extension(viewer): Extension<Viewer>,
+    segment: Segment,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let size = params.size("offers_limit", page::MAX);
+    let after = params.after("offers_after");
+    params.finish()?;
+    let variables = [
+        key(segment)?.variable(),
+        ("first", Value::from(size)),
+        ("after", page::cursor(after).into()),
+    ];
+    let found: Option<UserPage> = rest.user.run(&rest.schema, viewer, variables).await?;
+    let UserPage { user, offers } = found.ok_or_else(not_found)?;
+    let link = offers.continues().map(|offer| {
+        let parameters = [("offers_limit", size.into()), ("offers_after", offer.id)];
+        next_link(&format!("/user/{}/", user.id), &parameters)
+    });
+    Ok(page_of(UserWithOffers { user, offers: offers.nodes }, link))
+}
+
+/// Lists users in the order they registered.
+#[utoipa::path(
+    get, path = "/user/", tag = "users", params(PageParams), security((), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The users. `Link` names the page that follows.", body = [User]),
+        (status = 401, description = "In strict mode: no access token, or a bad one.", body = Problem),
+        (status = 422, description = "A bad parameter.", body = Problem),
+    )
+)]
+pub(crate) async fn list(
+    State(rest): Shared,
+    Extension(viewer): Extension<Viewer>,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let (size, after) = (params.size("limit", page::DEFAULT), params.after("after"));
+    params.finish()?;
+    let variables = [("first", Value::from(size)), ("after", page::cursor(after).into())];
+    let found: Connection<User> = rest.users.run(&rest.schema, viewer, variables).await?;
+    let next = found.continues();
+    let link = next.map(|user| next_link("/user/", &[("limit", size.into()), ("after", user.id)]));
+    Ok(page_of(found.nodes, link))
+}
+
+/// Changes a user.
+#[utoipa::path(
+    patch, path = "/user/{user}/", tag = "users", request_body = UserChange,
+    params(("user" = String, Path, description = "An id, or a username that is not digits alone.", example = "1")),
+    security((), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The user.", body = User),
+        (status = 400, description = "No JSON object.", body = Problem),
+        (status = 401, description = "In strict mode: no access token, or a bad one.", body = Problem),
+        (status = 403, description = "The access token of another user.", body = Problem),
+        (status = 404, description = "There is no such user.", body = Problem),
+        (status = 409, description = "`USERNAME_TAKEN` or `EMAIL_TAKEN`.", body = Problem),
+        (status = 413, description = "The body is larger than 256 KiB.", body = Problem),
+        (status = 415, description = "The body is no JSON.", body = Problem),
+        (status = 422, description = "A bad field.", body = Problem),
+    )
+)]
+pub(crate) async fn update(
+    State(rest): Shared,
+    Extension(viewer): Extension<Viewer>,
+    segment: Segment,
+    mut body: Body,
+) -> Result<Json<User>, Problem> {
+    let mut input = IndexMap::new();
+    if body.names("username") {
+        let username = body.text("username", Some(rules::username));
+        input.insert(Name::new("username"), Value::from(username));
+    }
+    if body.names("email") {
+        let email = body.optional_text("email", Some(rules::email));
+        input.insert(Name::new("email"), Value::from(email));
+    }
+    body.finish()?;
+    let id = rest.id(key(segment)?, viewer).await?;
+    let variables = [("id", Value::from(id)), ("input", Value::Object(input))];
+    Ok(Json(rest.update.run(&rest.schema, viewer, variables).await?))
+}
+
+/// Deletes a user with all their offers and sessions.
+#[utoipa::path(
+    delete, path = "/user/{user}/", tag = "users",
+    params(("user" = String, Path, description = "An id, or a username that is not digits alone.", example = "1")),
+    security((), ("bearer" = [])),
+    responses(
+        (status = 204, description = "The user is gone, with all their offers and tokens."),
+        (status = 401, description = "In strict mode: no access token, or a bad one.", body = Problem),
+        (status = 403, description = "The access token of another user.", body = Problem),
+        (status = 404, description = "There is no such user.", body = Problem),
+    )
+)]
+pub(crate) async fn delete(
+    State(rest): Shared,
+    Extension(viewer): Extension<Viewer>,
+    segment: Segment,
+) -> Result<StatusCode, Problem> {
+    let id = rest.id(key(segment)?, viewer).await?;
+    let _: bool = rest.delete.run(&rest.schema, viewer, [("id", Value::from(id))]).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What names a user in a path.
+enum Key {
+    Id(String),
+    Name(String),
+}
+
+impl Key {
+    fn variable(self) -> (&'static str, Value) {
+        match self {
+            Self::Id(id) => ("id", id.into()),
+            Self::Name(name) => ("username", name.into()),
+        }
+    }
+}
+
+fn key(segment: Segment) -> Result<Key> {
+    // What is no text names no user.
+    let Path(segment) = segment.map_err(|_| not_found())?;
+    let digits = segment.bytes().all(|byte| byte.is_ascii_digit());
+    Ok(if digits { Key::Id(segment) } else { Key::Name(segment) })
+}
+
+impl Rest {
+    /// The id of the user: mutations take no usernames.
+    async fn id(&self, key: Key, viewer: Viewer) -> Result<String> {
+        #[derive(Deserialize)]
+        struct Found {
+            id: String,
+        }
+        match key {
+            Key::Id(id) => Ok(id),
+            Key::Name(name) => {
+                let variables = [("username", Value::from(name))];
+                let found: Option<Found> = self.find.run(&self.schema, viewer, variables).await?;
+                found.map(|user| user.id).ok_or_else(not_found)
+            }
+        }
+    }
+}
+
+fn not_found() -> Error {
+    Error::not_found("There is no such user.")
+}

@@ -1,0 +1,194 @@
+//! Users: their fields, and what can be asked about them.
+
+use async_graphql::{Context, ID, Object, connection::Connection};
+use chrono::{DateTime, Utc};
+use schema::{Code, Error, Page, Result, Security, Viewer, id, page};
+use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, prelude::DateTimeUtc};
+
+use crate::{Users, offers::Offer, rules};
+
+/// A page of users, in the order they registered.
+pub(crate) type UserConnection = Connection<page::Cursor, User>;
+/// A page of offers, oldest first.
+pub(crate) type OfferConnection = Connection<page::Cursor, Offer>;
+
+/// The columns of a user that a client may see; the password hash is not read along.
+#[derive(Clone, Debug, DerivePartialModel)]
+#[sea_orm(entity = "entity::user::Entity")]
+pub(crate) struct Row {
+    pub(crate) id: i64,
+    username: String,
+    email: Option<String>,
+    created_at: DateTimeUtc,
+}
+
+impl From<entity::user::Model> for Row {
+    fn from(user: entity::user::Model) -> Self {
+        let entity::user::Model { id, username, email, created_at, .. } = user;
+        Self { id, username, email, created_at }
+    }
+}
+
+/// Who registered.
+pub(crate) struct User {
+    row: Row,
+    /// Shown to whoever made or changed it just now.
+    own: bool,
+}
+
+impl From<Row> for User {
+    fn from(row: Row) -> Self {
+        Self { row, own: false }
+    }
+}
+
+impl User {
+    pub(crate) fn own(row: entity::user::Model) -> Self {
+        Self { row: row.into(), own: true }
+    }
+}
+
+#[Object(shareable)]
+impl User {
+    /// The identifier of the user.
+    async fn id(&self) -> ID {
+        id::show(self.row.id)
+    }
+
+    /// The name to log in with, unique regardless of case.
+    async fn username(&self) -> &str {
+        &self.row.username
+    }
+
+    /// The email address, unique regardless of case. In strict mode its own user alone sees it.
+    async fn email(&self, ctx: &Context<'_>) -> Option<&str> {
+        let open = Users::of(ctx).security == Security::Spec;
+        let shown = open || self.own || Viewer::of(ctx).is(self.row.id);
+        self.row.email.as_deref().filter(|_| shown)
+    }
+
+    /// When the user registered, in UTC.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.row.created_at
+    }
+
+    /// The first 1000 offers of the user, oldest first. Null while the Offers service cannot be
+    /// reached.
+    #[graphql(complexity = "schema::limits::LIST * (1 + child_complexity)")]
+    async fn offers(&self, ctx: &Context<'_>) -> Result<Option<Vec<Offer>>> {
+        Ok(Some(Users::of(ctx).offers.page(self.row.id, Page::FULL).await?.rows))
+    }
+
+    /// The offers of the user, oldest first. Null while the Offers service cannot be reached.
+    #[graphql(complexity = "schema::limits::page(first, last, child_complexity)")]
+    async fn offers_connection(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, at most 1000.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, at most 1000.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> Result<Option<OfferConnection>> {
+        let page = Page::new(first, after.as_deref(), last, before.as_deref())?;
+        let slice = Users::of(ctx).offers.page(self.row.id, page).await?;
+        Ok(Some(slice.connection(Offer::key, |offer| offer)))
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct UserQuery;
+
+#[Object]
+impl UserQuery {
+    /// The user with this identifier or this username, or null. Name one of the two.
+    async fn user(
+        &self,
+        ctx: &Context<'_>,
+        id: Option<ID>,
+        #[graphql(desc = "The name to log in with, in any case.")] username: Option<String>,
+    ) -> Result<Option<User>> {
+        let users = Users::of(ctx);
+        match (id, username) {
+            (Some(id), None) => users.by_id(&id).await,
+            (None, Some(name)) => users.by_name(&name).await,
+            _ => {
+                let detail = "must be there, and not the other of id and username";
+                Err(Error::field(Code::InvalidInput, "/id", detail))
+            }
+        }
+    }
+
+    /// All users, in the order they registered. In strict mode this needs an access token.
+    #[graphql(complexity = "schema::limits::page(first, last, child_complexity)")]
+    async fn users(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, at most 1000.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, at most 1000.")] last: Option<i32>,
+        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+    ) -> Result<UserConnection> {
+        let users = Users::of(ctx);
+        Viewer::of(ctx).look_around(users.security)?;
+        let page = Page::new(first, after.as_deref(), last, before.as_deref())?;
+        users.page(page).await
+    }
+
+    /// The user whose access token was sent, or null without one.
+    async fn me(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        match Viewer::of(ctx).id() {
+            Some(id) => Ok(Users::of(ctx).rows.load(id).await?.map(User::from)),
+            None => Ok(None),
+        }
+    }
+
+    /// Resolves a user that another subgraph names.
+    #[graphql(entity)]
+    async fn find_user_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<User>> {
+        Users::of(ctx).by_id(&id).await
+    }
+
+    /// Resolves an offer that another subgraph names.
+    #[graphql(entity)]
+    async fn find_offer_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Offer>> {
+        match id::parse(&id) {
+            Some(id) => Users::of(ctx).offers.one(id).await,
+            None => Ok(None),
+        }
+    }
+}
+
+impl Users {
+    async fn by_id(&self, id: &str) -> Result<Option<User>> {
+        let Some(id) = id::parse(id) else { return Ok(None) };
+        Ok(self.rows.load(id).await?.map(User::from))
+    }
+
+    async fn by_name(&self, name: &str) -> Result<Option<User>> {
+        // No user has such a name, and PostgreSQL refuses text with NUL.
+        if rules::username(name).is_some() {
+            return Ok(None);
+        }
+        let row = entity::user::Entity::find_by_name(name).into_partial_model::<Row>();
+        Ok(row.one(&self.database).await?.map(User::from))
+    }
+
+    async fn page(&self, page: Page) -> Result<UserConnection> {
+        let rows = page.select(entity::user::Entity::find(), entity::user::Column::Id);
+        let rows = rows.into_partial_model::<Row>().all(&self.database).await?;
+        Ok(page.cut(rows).connection(|row| row.id, User::from))
+    }
+}
+
+/// Users by their ids, one statement for all.
+pub(crate) async fn rows(
+    database: sea_orm::DatabaseConnection,
+    ids: Vec<i64>,
+) -> schema::batch::Found<i64, Row> {
+    let rows = entity::user::Entity::find()
+        .filter(entity::user::Column::Id.is_in(schema::batch::padded(ids)))
+        .into_partial_model::<Row>()
+        .all(&database)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
