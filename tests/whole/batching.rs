@@ -71,6 +71,7 @@ async fn many_queries_at_once(layout: Layout) {
         assert_eq!(count.unwrap(), 3);
     }
     let [requests, statements] = counts(&stack).await;
-    assert!(requests - before[0] < 50, "{}", requests - before[0]);
-    assert!(statements - before[1] <= requests - before[0]);
+    let [requests, statements] = [requests - before[0], statements - before[1]];
+    assert!((1..50).contains(&requests), "{requests}");
+    assert!((1..=requests).contains(&statements), "{statements} of {requests}");
 }

@@ -133,7 +133,7 @@ impl Answer {
         let (target, parameters) = link.split_once('>').unwrap();
         assert_eq!(parameters.trim(), r#"; rel="next""#, "{link}");
         let target = self.url.join(target.trim_start_matches('<')).unwrap();
-        assert_eq!(target.path(), self.url.path(), "{link}");
+        assert_eq!(target.origin(), self.url.origin(), "{link}");
         Some(format!("{}?{}", target.path(), target.query().unwrap()))
     }
 }

@@ -1,5 +1,6 @@
 //! The steps that most tests begin with.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::stack::Stack;
@@ -25,8 +26,13 @@ pub(crate) fn password_of(name: &str) -> String {
     format!("7 quiet herons of {name}")
 }
 
+/// An email of its own for each name; an email takes fewer characters than a name.
 pub(crate) fn email_of(name: &str) -> String {
-    format!("{name}@example.org")
+    let local = name.chars().map(|letter| match letter {
+        _ if letter.is_ascii_alphanumeric() || letter == '-' => letter.to_string(),
+        _ => format!(".{:x}", u32::from(letter)),
+    });
+    format!("{}@example.org", local.collect::<String>())
 }
 
 /// What registers a user.
@@ -92,12 +98,17 @@ pub(crate) fn each(array: &Value, name: &str) -> Vec<Value> {
     objects.iter().map(|object| object[name].clone()).collect()
 }
 
-/// Fails unless this is a time of RFC 3339 in UTC, of the last minutes.
+/// A time of RFC 3339 in UTC, however that is written.
 #[track_caller]
-pub(crate) fn assert_recent(time: &Value) {
-    let text = time.as_str().unwrap();
-    let time = chrono::DateTime::parse_from_rfc3339(text).unwrap();
+pub(crate) fn time(text: &Value) -> DateTime<Utc> {
+    let time = DateTime::parse_from_rfc3339(text.as_str().unwrap()).unwrap();
     assert_eq!(time.offset().local_minus_utc(), 0, "{text}");
-    let age = chrono::Utc::now().signed_duration_since(time);
+    time.to_utc()
+}
+
+/// Fails unless this is a time of the last minutes.
+#[track_caller]
+pub(crate) fn assert_recent(text: &Value) {
+    let age = Utc::now().signed_duration_since(time(text));
     assert!((-1..300).contains(&age.num_seconds()), "{text}");
 }

@@ -23,7 +23,9 @@ fn both(stack: &Stack) -> [&Api; 2] {
 
 async fn get(api: &Api, parameters: &[(&str, &str)], accept: &str) -> Answer {
     let mut url = api.url("/graphql");
-    url.query_pairs_mut().extend_pairs(parameters);
+    if !parameters.is_empty() {
+        url.query_pairs_mut().extend_pairs(parameters);
+    }
     let request = api.request(Method::GET, url.as_str());
     Answer::to(request.header(header::ACCEPT, accept)).await
 }

@@ -78,6 +78,4 @@ async fn an_unknown_address_is_404(layout: Layout) {
     }
     stack.offers.get("/user/1/").await.problem(404);
     stack.users.post("/offer/", json!({ "user_id": 1 })).await.problem(404);
-    // Two slashes are not one.
-    stack.users.get("/user//").await.problem(404);
 }
