@@ -70,14 +70,16 @@ pub(crate) struct UpdateOfferInput {
     text: MaybeUndefined<String>,
 }
 
+/// The root of queries. An error of a field that can be null must be inside of the `Option`: it
+/// stays at the field then, as GraphQL has it (section 6.4.4), and does not take its parent along.
 #[derive(Default)]
 pub(crate) struct OfferQuery;
 
-#[Object]
+#[Object(name = "Query")]
 impl OfferQuery {
     /// The offer with this identifier, or null.
-    async fn offer(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Offer>> {
-        Offers::of(ctx).find(&id).await
+    async fn offer(&self, ctx: &Context<'_>, id: ID) -> Option<Result<Offer>> {
+        Offers::of(ctx).find(&id).await.transpose()
     }
 
     /// The offers of a user, oldest first.
@@ -112,7 +114,7 @@ impl OfferQuery {
 #[derive(Default)]
 pub(crate) struct OfferMutation;
 
-#[Object]
+#[Object(name = "Mutation")]
 impl OfferMutation {
     /// Creates an offer of a user.
     async fn create_offer(&self, ctx: &Context<'_>, input: CreateOfferInput) -> Result<Offer> {

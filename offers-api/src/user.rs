@@ -28,9 +28,9 @@ impl User {
 
     /// The first 1000 offers of the user, oldest first.
     #[graphql(complexity = "schema::limits::LIST * (1 + child_complexity)")]
-    async fn offers(&self, ctx: &Context<'_>) -> Result<Option<Vec<Offer>>> {
-        let page = Offers::of(ctx).page(self.id, Page::FULL).await?;
-        Ok(Some(page.edges.into_iter().map(|edge| edge.node).collect()))
+    async fn offers(&self, ctx: &Context<'_>) -> Option<Result<Vec<Offer>>> {
+        let page = Offers::of(ctx).page(self.id, Page::FULL).await;
+        Some(page.map(|page| page.edges.into_iter().map(|edge| edge.node).collect()))
     }
 
     /// The offers of the user, oldest first.
@@ -42,8 +42,10 @@ impl User {
         #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 1000.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
-    ) -> Result<Option<OfferConnection>> {
-        let page = Page::new(first, after.as_deref(), last, before.as_deref())?;
-        Offers::of(ctx).page(self.id, page).await.map(Some)
+    ) -> Option<Result<OfferConnection>> {
+        match Page::new(first, after.as_deref(), last, before.as_deref()) {
+            Ok(page) => Some(Offers::of(ctx).page(self.id, page).await),
+            Err(error) => Some(Err(error)),
+        }
     }
 }

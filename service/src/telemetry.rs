@@ -1,5 +1,7 @@
 //! Logs on standard error.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
 use crate::settings::{LogFormat, Settings};
@@ -13,7 +15,10 @@ const CAPPED: [&str; 4] = ["h2=info", "hyper_util=info", "reqwest=info", "sqlx=i
 /// Says what is wrong with the filter.
 pub fn start(settings: &Settings) -> Result<(), String> {
     let filter = filter(&settings.log).map_err(|error| format!("LOG: {error}"))?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     let started = match settings.log_format {
         LogFormat::Text => logs.try_init(),
         LogFormat::Json => logs.json().flatten_event(true).try_init(),

@@ -75,8 +75,9 @@ impl User {
     /// The first 1000 offers of the user, oldest first. Null while the Offers service cannot be
     /// reached.
     #[graphql(complexity = "schema::limits::LIST * (1 + child_complexity)")]
-    async fn offers(&self, ctx: &Context<'_>) -> Result<Option<Vec<Offer>>> {
-        Ok(Some(Users::of(ctx).offers.page(self.row.id, Page::FULL).await?.rows))
+    async fn offers(&self, ctx: &Context<'_>) -> Option<Result<Vec<Offer>>> {
+        let page = Users::of(ctx).offers.page(self.row.id, Page::FULL).await;
+        Some(page.map(|page| page.rows))
     }
 
     /// The offers of the user, oldest first. Null while the Offers service cannot be reached.
@@ -88,17 +89,22 @@ impl User {
         #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 1000.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
-    ) -> Result<Option<OfferConnection>> {
-        let page = Page::new(first, after.as_deref(), last, before.as_deref())?;
-        let slice = Users::of(ctx).offers.page(self.row.id, page).await?;
-        Ok(Some(slice.connection(Offer::key, |offer| offer)))
+    ) -> Option<Result<OfferConnection>> {
+        let page = async {
+            let page = Page::new(first, after.as_deref(), last, before.as_deref())?;
+            let slice = Users::of(ctx).offers.page(self.row.id, page).await?;
+            Ok(slice.connection(Offer::key, |offer| offer))
+        };
+        Some(page.await)
     }
 }
 
+/// The root of queries. An error of a field that can be null must be inside of the `Option`: it
+/// stays at the field then, as GraphQL has it (section 6.4.4), and does not take its parent along.
 #[derive(Default)]
 pub(crate) struct UserQuery;
 
-#[Object]
+#[Object(name = "Query")]
 impl UserQuery {
     /// The user with this identifier or this username, or null. Name one of the two.
     async fn user(
@@ -106,16 +112,17 @@ impl UserQuery {
         ctx: &Context<'_>,
         id: Option<ID>,
         #[graphql(desc = "The name to log in with, in any case.")] username: Option<String>,
-    ) -> Result<Option<User>> {
+    ) -> Option<Result<User>> {
         let users = Users::of(ctx);
-        match (id, username) {
+        let found = match (id, username) {
             (Some(id), None) => users.by_id(&id).await,
             (None, Some(name)) => users.by_name(&name).await,
             _ => {
                 let detail = "must be there, and not the other of id and username";
                 Err(Error::field(Code::InvalidInput, "/id", detail))
             }
-        }
+        };
+        found.transpose()
     }
 
     /// All users, in the order they registered. In strict mode this needs an access token.
@@ -135,11 +142,9 @@ impl UserQuery {
     }
 
     /// The user whose access token was sent, or null without one.
-    async fn me(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        match Viewer::of(ctx).id() {
-            Some(id) => Ok(Users::of(ctx).rows.load(id).await?.map(User::from)),
-            None => Ok(None),
-        }
+    async fn me(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        let found = Users::of(ctx).rows.load(Viewer::of(ctx).id()?).await;
+        found.map(|row| row.map(User::from)).transpose()
     }
 
     /// Resolves a user that another subgraph names.
