@@ -115,7 +115,7 @@ fn unparsed(error: parser::Error) -> Refusal {
     }
     let mut error = ServerError::from(error);
     if let Some((_, expected)) = error.message.rsplit_once("= ") {
-        error.message = format!("Syntax error: {}.", expected.trim());
+        error.message = format!("Syntax error: {}.", expected.trim().replace('_', " "));
     }
     Refusal::many(Code::GraphqlParseFailed, vec![error])
 }

@@ -74,8 +74,8 @@ async fn viewer<E>(shared: &Shared<E>, head: &Parts) -> Result<Viewer> {
 }
 
 async fn read(head: Parts, body: Body) -> Result<Bytes> {
-    if !is_json(&head.headers) {
-        let detail = "The body must be application/json in UTF-8.";
+    if !is_json(&head.headers) || head.headers.contains_key(header::CONTENT_ENCODING) {
+        let detail = "The body must be application/json in UTF-8, without a Content-Encoding.";
         return Err(Error::new(Code::UnsupportedMediaType, detail));
     }
     let request = Request::from_parts(head, body);

@@ -72,7 +72,8 @@ pub struct Endpoint<E> {
     pub once: &'static [&'static str],
     /// What a WebSocket may do.
     pub sockets: Sockets,
-    /// Turns true when the service ends: sockets are closed then.
+    /// Turns true when the service ends: sockets are closed then. The sender is `closed` once the
+    /// router and the last socket are gone, which is worth waiting for.
     pub shutdown: watch::Receiver<bool>,
 }
 

@@ -90,7 +90,7 @@ async fn bombs_are_refused_at_once() {
         let start = Instant::now();
         let (status, code) = server.refusal(&bomb).await;
         assert_eq!((status, code.as_str()), (400, "QUERY_TOO_COMPLEX"), "{name}");
-        assert!(start.elapsed() < Duration::from_secs(1), "{name}: {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(5), "{name}: {:?}", start.elapsed());
     }
 }
 

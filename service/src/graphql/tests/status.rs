@@ -113,6 +113,8 @@ async fn content_type_415() {
         assert_eq!(response.status(), 415, "{kind}");
         assert_eq!(code(&response.json().await.unwrap()), "UNSUPPORTED_MEDIA_TYPE");
     }
+    let packed = server.post(body).header("content-encoding", "gzip").send().await.unwrap();
+    assert_eq!(packed.status(), 415);
     for kind in ["application/json", "Application/JSON; Charset=UTF-8", "application/json;x=y"] {
         let request = server.http.post(server.url()).body(body).header("content-type", kind);
         assert_eq!(request.send().await.unwrap().status(), 200, "{kind}");

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::{Server, Sockets};
 
 fn soon() -> Sockets {
-    Sockets { init: Duration::from_millis(100), ..Sockets::default() }
+    Sockets { init: Duration::from_secs(1), ..Sockets::default() }
 }
 
 #[tokio::test]
