@@ -10,7 +10,12 @@ use crate::metrics::counter;
 use crate::seed::seed;
 use crate::stack::{Layout, Stack};
 
-on_every_stack!(fifty_users_in_a_connection, fifty_users_by_name, many_queries_at_once);
+on_every_stack!(
+    fifty_users_in_a_connection,
+    fifty_users_by_id,
+    fifty_users_by_name,
+    many_queries_at_once,
+);
 
 /// What `offers-api` has counted: requests of its GraphQL, and statements.
 async fn counts(stack: &Stack) -> [u64; 2] {
@@ -40,19 +45,32 @@ async fn fifty_users_in_a_connection(layout: Layout) {
 }
 
 /// The same where each user is a field of its own.
-async fn fifty_users_by_name(layout: Layout) {
+async fn fifty_fields(layout: Layout, argument: impl Fn(usize) -> String) {
     let stack = seeded(layout).await;
     let before = counts(&stack).await;
     let mut query = "{".to_owned();
     for number in 1..=50 {
-        write!(query, " u{number}: user(username: \"demo{number}\") {{ offers {{ id }} }}")
-            .unwrap();
+        let argument = argument(number);
+        write!(query, " u{number}: user({argument}) {{ username offers {{ id }} }}").unwrap();
     }
     query += " }";
     let data = stack.users.query(&query).await;
     let [requests, statements] = counts(&stack).await;
+    for number in 1..=50 {
+        let user = &data[format!("u{number}")];
+        assert_eq!(user["username"], format!("demo{number}"));
+        assert_eq!(user["offers"].as_array().unwrap().len(), 3);
+    }
     assert_eq!([requests - before[0], statements - before[1]], [1, 1]);
-    assert_eq!(data["u50"]["offers"].as_array().unwrap().len(), 3);
+}
+
+async fn fifty_users_by_id(layout: Layout) {
+    // The demo users are the first ones of a new database.
+    fifty_fields(layout, |number| format!("id: \"{number}\"")).await;
+}
+
+async fn fifty_users_by_name(layout: Layout) {
+    fifty_fields(layout, |number| format!("username: \"demo{number}\"")).await;
 }
 
 /// Queries of the same moment share requests: fewer requests than queries.

@@ -6,8 +6,8 @@ use crate::poll;
 use crate::stack::{Layout, Stack};
 use crate::story::{Member, each};
 
-on_every_stack!(a_cut_connection_is_survived);
-on_two_processes!(a_stopped_service_is_survived);
+// In one process neither service can be away for the other.
+on_two_processes!(a_cut_connection_is_survived, a_stopped_service_is_survived);
 
 const QUERY: &str = "{ user(username: \"ann\") { username offers { title } } }";
 const PAGE: &str = "{ user(username: \"ann\") { username offersConnection { edges { cursor } } } }";

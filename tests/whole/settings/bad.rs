@@ -2,20 +2,42 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use super::{good, ready_folder};
 use crate::process::{self, Process};
 
-/// Fails unless the start ends with one line that names the setting.
-async fn ends_naming(binary: &str, folder: &Path, settings: &[(String, String)], name: &str) {
+/// Why a start does not end with one line that names the setting, if it does not.
+async fn complaint(
+    binary: &str,
+    folder: &Path,
+    settings: &[(String, String)],
+    name: &str,
+) -> Option<String> {
     let command = process::command(binary, folder, settings);
     let mut process = Process::start(binary, command);
-    let status = process.ended().await;
+    let status = tokio::time::timeout(Duration::from_secs(10), process.ended()).await;
     process.kill();
-    let logs = process.logs();
-    assert!(!status.success(), "{binary}, {name}: {status}");
-    assert_eq!(logs.len(), 1, "{binary}, {name}: {logs:#?}");
-    assert!(logs[0].contains(name), "{binary}: {logs:?}");
+    let mut logs = process.logs();
+    if binary == "classifieds" {
+        // It has migrated and made a certificate before it comes to some of its settings.
+        logs.retain(|line| !line.contains(" INFO ") && !line.contains(" WARN "));
+    }
+    // By the name of the variable or by that of the flag.
+    let flag = format!("--{}", name.to_lowercase().replace('_', "-"));
+    match (status, logs.as_slice()) {
+        (Ok(status), [line])
+            if !status.success() && (line.contains(name) || line.contains(&flag)) =>
+        {
+            None
+        }
+        (status, logs) => Some(format!("{binary}, {name}: {status:?}: {logs:#?}")),
+    }
+}
+
+async fn ends_naming(binary: &str, folder: &Path, settings: &[(String, String)], name: &str) {
+    let complaint = complaint(binary, folder, settings, name).await;
+    assert_eq!(complaint, None);
 }
 
 #[tokio::test]
@@ -35,7 +57,7 @@ async fn a_bad_value_stops_the_start_with_one_line() {
         (&both, "CORS_ORIGINS", &["not an origin", "https://a.example/path"]),
         (&users, "ACCESS_TTL", &["soon", "-1s", "0s", "10"]),
         (&users, "REFRESH_TTL", &["soon"]),
-        (&users, "OFFERS_CA", &["missing.pem", "no.pem"]),
+        (&users[..1], "OFFERS_CA", &["missing.pem", "no.pem"]),
         (&alone[..1], "OFFERS_URL", &["nothing", "ftp://localhost"]),
         (&users, "JWT_KEY_DIR", &["/dev/null/keys"]),
         (&offers, "JWKS_URL", &["nothing", "ftp://localhost"]),
@@ -44,15 +66,18 @@ async fn a_bad_value_stops_the_start_with_one_line() {
         (&one, "USERS_HTTP_ADDR", &["nothing"]),
         (&one, "OFFERS_HTTPS_ADDR", &["nothing"]),
     ];
+    let mut complaints = Vec::new();
     for (binaries, name, values) in cases {
         for binary in *binaries {
             for value in *values {
                 let mut settings = good(binary, folder.path());
                 settings.push(((*name).to_owned(), (*value).to_owned()));
-                ends_naming(binary, folder.path(), &settings, name).await;
+                let complaint = complaint(binary, folder.path(), &settings, name).await;
+                complaints.extend(complaint.map(|text| format!("{value:?}: {text}")));
             }
         }
     }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use reqwest::header;
 use serde_json::{Value, json};
 
@@ -60,6 +62,15 @@ async fn keys_survive_a_restart(layout: Layout) {
     }
 }
 
+/// A private key in the form of `openssl genpkey -algorithm ed25519`.
+fn private_key() -> String {
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    // RFC 8410, section 7: the frame, and the 32 bytes that are the key.
+    let frame = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+    let key = BASE64_STANDARD.encode([&frame, &pair.serialized_der()[16..48]].concat());
+    format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----\n")
+}
+
 async fn offers_takes(stack: &Stack, ann: &Member) -> Option<()> {
     let body = json!({ "user_id": ann.id, "title": "chair", "text": "old" });
     let answer = stack.offers.bearer(&ann.access).post("/offer/create/", body).await;
@@ -70,8 +81,7 @@ async fn a_newer_key_signs_beside_the_old_one(layout: Layout) {
     let mut stack = layout.strict().await;
     let ann = stack.member("ann").await;
     offers_takes(&stack, &ann).await.expect("the first key is known");
-    let newer = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-    fs::write(stack.keys().join("newer.pem"), newer.serialize_pem()).unwrap();
+    fs::write(stack.keys().join("newer.pem"), private_key()).unwrap();
     match layout.processes {
         Processes::One => stack.restart().await,
         Processes::Two => {
