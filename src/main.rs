@@ -3,6 +3,7 @@
 //! They share nothing but the process: users-api reaches offers-api over HTTP, and offers-api
 //! fetches the keys of users-api over HTTP, as they do on two machines.
 
+mod copy;
 mod seed;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +37,8 @@ struct Arguments {
 enum Task {
     /// Fills the database with demo data: `demo1` … `demoN`, password `demo`; safe to run again
     Seed(seed::Arguments),
+    /// Copies every row to another database, such as from SQLite to PostgreSQL; safe to run again
+    Copy(copy::Arguments),
 }
 
 /// Where the services listen.
@@ -64,6 +67,7 @@ async fn main() {
         migrate(&settings).await?;
         match command {
             Some(Task::Seed(arguments)) => seed::run(&settings, &arguments).await,
+            Some(Task::Copy(arguments)) => copy::run(&settings, &arguments).await,
             None => serve(&addresses, &settings, &own).await,
         }
     };
@@ -93,7 +97,11 @@ async fn serve(
     settings: &Settings,
     own: &users_api::Own,
 ) -> Result<(), String> {
-    let listen = |http, https| Listeners::bind(http, https).map_err(|error| error.to_string());
+    let files = tls::Files { cert: settings.tls_cert.clone(), key: settings.tls_key.clone() };
+    let https = [addresses.users_https_addr, addresses.offers_https_addr];
+    let ca = if https.iter().any(|listen| listen.on()) { certificate(&files)? } else { None };
+    let listen =
+        |http, https| Listeners::bind(http, https, &files).map_err(|error| error.to_string());
     let users = listen(
         ("USERS_HTTP_ADDR", addresses.users_http_addr),
         ("USERS_HTTPS_ADDR", addresses.users_https_addr),
@@ -102,8 +110,6 @@ async fn serve(
         ("OFFERS_HTTP_ADDR", addresses.offers_http_addr),
         ("OFFERS_HTTPS_ADDR", addresses.offers_https_addr),
     )?;
-    let files = tls::Files { cert: settings.tls_cert.clone(), key: settings.tls_key.clone() };
-    let ca = certificate(&files)?;
     settings.warn();
 
     let upstream = users_api::Upstream { offers_url: url(&offers, "/")?, offers_ca: ca.clone() };
@@ -114,8 +120,7 @@ async fn serve(
     users.announce(users_api::NAME);
     offers.announce(offers_api::NAME);
     links(&users, &offers);
-    let served =
-        tokio::try_join!(users.serve(users_app, files.clone()), offers.serve(offers_app, files),);
+    let served = tokio::try_join!(users.serve(users_app), offers.serve(offers_app));
     served.map(drop).map_err(|error| error.to_string())
 }
 

@@ -32,12 +32,13 @@ pub async fn run(
         telemetry::start(settings)?;
         let http = ("HTTP_ADDR", addresses.http_addr);
         let https = ("HTTPS_ADDR", addresses.https_addr);
-        let listeners = listen::Listeners::bind(http, https).map_err(|error| error.to_string())?;
+        let files = tls::Files { cert: settings.tls_cert.clone(), key: settings.tls_key.clone() };
+        let listeners =
+            listen::Listeners::bind(http, https, &files).map_err(|error| error.to_string())?;
         settings.warn();
         let app = app.await?;
         listeners.announce(name);
-        let files = tls::Files { cert: settings.tls_cert.clone(), key: settings.tls_key.clone() };
-        listeners.serve(app, files).await.map_err(|error| error.to_string())
+        listeners.serve(app).await.map_err(|error| error.to_string())
     };
     if let Err(problem) = start.await {
         settings::refuse(&problem);

@@ -7,7 +7,11 @@ use std::{
 };
 
 use axum::{Router, ServiceExt, extract::Request};
-use axum_server::{Handle, Server, accept::NoDelayAcceptor, tls_rustls::RustlsAcceptor};
+use axum_server::{
+    Handle, Server,
+    accept::NoDelayAcceptor,
+    tls_rustls::{RustlsAcceptor, RustlsConfig},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
     server::conn::auto::Builder,
@@ -31,19 +35,23 @@ const STREAMS: u32 = 128;
 pub type App = NormalizePath<Router>;
 
 /// The bound sockets of a service.
-#[derive(Debug)]
 pub struct Listeners {
     http: Option<TcpListener>,
-    https: Option<TcpListener>,
+    https: Option<(TcpListener, RustlsConfig)>,
 }
 
 impl Listeners {
-    /// Binds what is on.
+    /// Binds what is on; HTTPS with these files.
     ///
     /// # Errors
-    /// Names the setting and says why it cannot be bound.
-    pub fn bind(http: (&str, Listen), https: (&str, Listen)) -> io::Result<Self> {
-        let listeners = Self { http: bind(http)?, https: bind(https)? };
+    /// Names the setting and says why it cannot be bound or read.
+    pub fn bind(
+        http: (&str, Listen),
+        https: (&str, Listen),
+        files: &tls::Files,
+    ) -> io::Result<Self> {
+        let secured = |socket| files.clone().watch().map(|config| (socket, config));
+        let listeners = Self { http: bind(http)?, https: bind(https)?.map(secured).transpose()? };
         if listeners.http.is_none() && listeners.https.is_none() {
             return Err(io::Error::other(format!("{} and {} are both off", http.0, https.0)));
         }
@@ -66,14 +74,14 @@ impl Listeners {
     /// The address for HTTPS.
     #[must_use]
     pub fn https(&self) -> Option<String> {
-        address(self.https.as_ref(), "https")
+        address(self.https.as_ref().map(|(socket, _)| socket), "https")
     }
 
     /// Serves until a signal, then answers what is under way.
     ///
     /// # Errors
-    /// Names a bad certificate, or says why a socket cannot be served.
-    pub async fn serve(self, app: App, files: tls::Files) -> io::Result<()> {
+    /// Says why a socket cannot be served.
+    pub async fn serve(self, app: App) -> io::Result<()> {
         let handle = Handle::new();
         let clients = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
         let http = async {
@@ -83,10 +91,9 @@ impl Listeners {
             server.handle(handle.clone()).serve(clients.clone()).await
         };
         let https = async {
-            let Some(socket) = self.https else { return Ok(()) };
-            let acceptor = RustlsAcceptor::new(files.watch()?)
-                .handshake_timeout(HANDSHAKE)
-                .acceptor(NoDelayAcceptor);
+            let Some((socket, config)) = self.https else { return Ok(()) };
+            let acceptor =
+                RustlsAcceptor::new(config).handshake_timeout(HANDSHAKE).acceptor(NoDelayAcceptor);
             let mut server = axum_server::from_tcp(socket)?.acceptor(acceptor);
             guard(&mut server, false);
             server.handle(handle.clone()).serve(clients.clone()).await

@@ -73,6 +73,14 @@ pub enum Listen {
     At(SocketAddr),
 }
 
+impl Listen {
+    /// Whether there is such a listener.
+    #[must_use]
+    pub fn on(self) -> bool {
+        matches!(self, Self::At(_))
+    }
+}
+
 impl FromStr for Listen {
     type Err = &'static str;
 

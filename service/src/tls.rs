@@ -1,6 +1,8 @@
 //! HTTPS from PEM files.
 
-use std::{io, path::Path, path::PathBuf, sync::Arc, time::Duration, time::SystemTime};
+use std::{
+    fmt::Display, io, path::Path, path::PathBuf, sync::Arc, time::Duration, time::SystemTime,
+};
 
 use axum_server::tls_rustls::RustlsConfig;
 use rustls::{
@@ -55,16 +57,18 @@ impl Files {
     }
 
     fn load(&self) -> io::Result<Arc<ServerConfig>> {
-        let chain = CertificateDer::pem_file_iter(&self.cert)
+        let bad_cert = |error: &dyn Display| bad("TLS_CERT", &self.cert, error);
+        let chain: Vec<_> = CertificateDer::pem_file_iter(&self.cert)
             .and_then(Iterator::collect)
-            .map_err(|error| bad(&self.cert, error))?;
-        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| bad(&self.key, error))?;
+            .map_err(|error| bad_cert(&error))?;
+        let key = PrivateKeyDer::from_pem_file(&self.key)
+            .map_err(|error| bad("TLS_KEY", &self.key, &error))?;
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?
             .with_no_client_auth()
             .with_single_cert(chain, key)
-            .map_err(|error| bad(&self.cert, error))?;
+            .map_err(|error| bad_cert(&error))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
@@ -75,6 +79,6 @@ pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-fn bad(file: &Path, error: impl std::fmt::Display) -> io::Error {
-    io::Error::other(format!("{}: {error}", file.display()))
+fn bad(setting: &str, file: &Path, error: &dyn Display) -> io::Error {
+    io::Error::other(format!("{setting}={}: {error}", file.display()))
 }

@@ -13,7 +13,7 @@ use crate::{
     Users,
     password::{self, Verdict},
     rules,
-    user::User,
+    user::{Row, User},
 };
 
 /// A new user.
@@ -128,7 +128,11 @@ impl Users {
             created_at: Set(Utc::now().trunc_subsecs(6)),
             ..Default::default()
         };
-        let row = row.insert(&self.database).await.map_err(taken)?;
+        let name = row.username_key.clone().take();
+        let row = match row.insert(&self.database).await {
+            Ok(row) => row,
+            Err(error) => return Err(self.taken(error, name, None).await),
+        };
         tracing::info!(target: "events", user = row.id, "registered");
         Ok(row)
     }
@@ -150,10 +154,28 @@ impl Users {
                 row.email = Set(Some(email));
             }
         }
-        row.update(&self.database).await.map_err(|error| match error {
-            DbErr::RecordNotUpdated | DbErr::RecordNotFound(_) => not_found(),
-            error => taken(error),
-        })
+        let name = row.username_key.clone().take();
+        match row.update(&self.database).await {
+            Ok(row) => Ok(row),
+            Err(DbErr::RecordNotUpdated | DbErr::RecordNotFound(_)) => Err(not_found()),
+            Err(error) => Err(self.taken(error, name, Some(id)).await),
+        }
+    }
+
+    /// Tells which field is taken. The databases name different ones where both are.
+    async fn taken(&self, error: DbErr, name: Option<String>, id: Option<i64>) -> Error {
+        if !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
+            return error.into();
+        }
+        let other = user::Entity::find()
+            .filter(user::Column::UsernameKey.eq(name.unwrap_or_default()))
+            .filter(user::Column::Id.ne(id.unwrap_or_default()))
+            .into_partial_model::<Row>();
+        match other.one(&self.database).await {
+            Ok(Some(_)) => Error::field(Code::UsernameTaken, "/username", "is taken"),
+            Ok(None) => Error::field(Code::EmailTaken, "/email", "is taken"),
+            Err(error) => error.into(),
+        }
     }
 
     async fn change_password(&self, id: i64, input: ChangePasswordInput) -> Result<()> {
@@ -202,17 +224,4 @@ async fn replace_password(
 
 fn not_found() -> Error {
     Error::not_found("There is no such user.")
-}
-
-/// Tells by the name of the constraint which field is taken.
-fn taken(error: DbErr) -> Error {
-    match error.sql_err() {
-        Some(SqlErr::UniqueConstraintViolation(message)) if message.contains("email_key") => {
-            Error::field(Code::EmailTaken, "/email", "is taken")
-        }
-        Some(SqlErr::UniqueConstraintViolation(_)) => {
-            Error::field(Code::UsernameTaken, "/username", "is taken")
-        }
-        _ => error.into(),
-    }
 }

@@ -83,6 +83,7 @@ struct Users {
     database: DatabaseConnection,
     security: Security,
     rows: Batcher<i64, user::Row>,
+    names: Batcher<String, user::Row>,
     offers: Offers,
     hasher: Hasher,
     keys: Keys,
@@ -146,11 +147,12 @@ fn users(
     let client = client::new(upstream.offers_ca.as_deref())
         .map_err(|error| format!("OFFERS_CA: {error}"))?;
     let ttl = |name, span| TimeDelta::from_std(span).map_err(|error| format!("{name}: {error}"));
-    let pool = database.clone();
+    let (pool, other) = (database.clone(), database.clone());
     Ok(Users {
         database,
         security: settings.security,
-        rows: Batcher::new(move |ids| user::rows(pool.clone(), ids)),
+        rows: Batcher::new(move |ids| user::by_id(pool.clone(), ids)),
+        names: Batcher::new(move |names| user::by_name(other.clone(), names)),
         offers: Offers::new(client, &upstream.offers_url),
         hasher: Hasher::new().map_err(|error| error.detail.into_owned())?,
         keys,

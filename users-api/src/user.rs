@@ -2,8 +2,16 @@
 
 use async_graphql::{Context, ID, Object, connection::Connection};
 use chrono::{DateTime, Utc};
-use schema::{Code, Error, Page, Result, Security, Viewer, id, page};
-use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, prelude::DateTimeUtc};
+use entity::fold_case;
+use schema::{
+    Code, Error, Page, Result, Security, Viewer,
+    batch::{Found, padded},
+    id, page,
+};
+use sea_orm::{
+    ColumnTrait, DatabaseConnection, DerivePartialModel, EntityTrait, QueryFilter,
+    prelude::DateTimeUtc,
+};
 
 use crate::{Users, offers::Offer, rules};
 
@@ -18,14 +26,15 @@ pub(crate) type OfferConnection = Connection<page::Cursor, Offer>;
 pub(crate) struct Row {
     pub(crate) id: i64,
     username: String,
+    username_key: String,
     email: Option<String>,
     created_at: DateTimeUtc,
 }
 
 impl From<entity::user::Model> for Row {
     fn from(user: entity::user::Model) -> Self {
-        let entity::user::Model { id, username, email, created_at, .. } = user;
-        Self { id, username, email, created_at }
+        let entity::user::Model { id, username, username_key, email, created_at, .. } = user;
+        Self { id, username, username_key, email, created_at }
     }
 }
 
@@ -174,8 +183,7 @@ impl Users {
         if rules::username(name).is_some() {
             return Ok(None);
         }
-        let row = entity::user::Entity::find_by_name(name).into_partial_model::<Row>();
-        Ok(row.one(&self.database).await?.map(User::from))
+        Ok(self.names.load(fold_case(name)).await?.map(User::from))
     }
 
     async fn page(&self, page: Page) -> Result<UserConnection> {
@@ -186,14 +194,24 @@ impl Users {
 }
 
 /// Users by their ids, one statement for all.
-pub(crate) async fn rows(
-    database: sea_orm::DatabaseConnection,
-    ids: Vec<i64>,
-) -> schema::batch::Found<i64, Row> {
+pub(crate) async fn by_id(database: DatabaseConnection, ids: Vec<i64>) -> Found<i64, Row> {
     let rows = entity::user::Entity::find()
-        .filter(entity::user::Column::Id.is_in(schema::batch::padded(ids)))
+        .filter(entity::user::Column::Id.is_in(padded(ids)))
         .into_partial_model::<Row>()
         .all(&database)
         .await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// Users by their names with the case folded, one statement for all.
+pub(crate) async fn by_name(
+    database: DatabaseConnection,
+    names: Vec<String>,
+) -> Found<String, Row> {
+    let rows = entity::user::Entity::find()
+        .filter(entity::user::Column::UsernameKey.is_in(padded(names)))
+        .into_partial_model::<Row>()
+        .all(&database)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.username_key.clone(), row)).collect())
 }

@@ -1,0 +1,87 @@
+//! Brings every row to another database, such as from SQLite to PostgreSQL.
+
+use clap::Args;
+use entity::{offer, refresh_token, user};
+use sea_orm::{
+    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, Database,
+    DatabaseConnection, DbBackend, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
+    sea_query::{Expr, Func, OnConflict, Query},
+};
+use service::{database, metrics::Metrics, settings::Settings};
+
+/// Rows a statement: SQLite takes 32766 values in one.
+const ROWS: u64 = 2000;
+
+/// Where to.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The database to copy to: `postgres://…` or `sqlite://…`
+    #[arg(long, value_name = "URL")]
+    to: String,
+}
+
+/// Copies what is not there yet; the tables are made if there are none.
+pub(crate) async fn run(settings: &Settings, arguments: &Arguments) -> Result<(), String> {
+    let named = |error| format!("DATABASE_URL: {error}");
+    let from = database::connect(settings, &Metrics::new(|_| ())).await.map_err(named)?;
+    copy(&from, &arguments.to).await.map_err(|error| format!("--to: {error}"))
+}
+
+async fn copy(from: &DatabaseConnection, to: &str) -> Result<(), DbErr> {
+    let to = Database::connect(to).await?;
+    migration::up(&to).await?;
+    // Users first: the others refer to them.
+    let users = table::<user::Entity, _>(from, &to, user::Column::Id).await?;
+    let offers = table::<offer::Entity, _>(from, &to, offer::Column::Id).await?;
+    let sessions = table::<refresh_token::Entity, _>(from, &to, refresh_token::Column::Id).await?;
+    if to.get_database_backend() == DbBackend::Postgres {
+        count_on::<user::Entity>(&to, "users", user::Column::Id).await?;
+        count_on::<offer::Entity>(&to, "offers", offer::Column::Id).await?;
+    }
+    println!("copied {users} users, {offers} offers, {sessions} sessions");
+    Ok(())
+}
+
+async fn table<E, A>(
+    from: &DatabaseConnection,
+    to: &DatabaseConnection,
+    key: E::Column,
+) -> Result<usize, DbErr>
+where
+    E: EntityTrait<ActiveModel = A>,
+    E::Model: FromQueryResult + IntoActiveModel<A> + Sync,
+    A: ActiveModelTrait<Entity = E> + ActiveModelBehavior + Send,
+{
+    let mut copied = 0;
+    let mut last = None;
+    loop {
+        let mut page = E::find().cursor_by(key);
+        if let Some(last) = last.take() {
+            let last: sea_orm::Value = last;
+            page.after(last);
+        }
+        let rows = page.first(ROWS).all(from).await?;
+        let Some(end) = rows.last().cloned() else { return Ok(copied) };
+        last = end.into_active_model().get(key).into_value();
+        copied += rows.len();
+        let rows = rows.into_iter().map(|row| row.into_active_model().reset_all());
+        E::insert_many(rows)
+            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .exec_without_returning(to)
+            .await?;
+    }
+}
+
+/// Lets PostgreSQL count on from the highest id, which it did not give itself.
+async fn count_on<E: EntityTrait>(
+    to: &DatabaseConnection,
+    name: &str,
+    key: E::Column,
+) -> Result<(), DbErr> {
+    let sequence = Func::cust("pg_get_serial_sequence").args([Expr::val(name), Expr::val("id")]);
+    let highest = Func::coalesce([key.max(), Expr::val(1_i64)]);
+    let set = Func::cust("setval").args([sequence.into(), highest.into()]);
+    let mut select = Query::select();
+    select.expr(set).from(E::default());
+    to.query_one(&select).await.map(drop)
+}
