@@ -17,6 +17,7 @@ use service::{
     settings::{self, Listen, Settings},
     telemetry, tls,
 };
+use tokio::sync::watch;
 
 /// The Users and Offers services in one process, on an embedded database, for trying out and
 /// developing.
@@ -114,13 +115,18 @@ async fn serve(
 
     let upstream = users_api::Upstream { offers_url: url(&offers, "/")?, offers_ca: ca.clone() };
     let jwks = offers_api::Own { jwks_url: url(&users, "/.well-known/jwks.json")?, jwks_ca: ca };
-    let users_app = users_api::app(settings, own, &upstream).await?;
-    let offers_app = offers_api::app(settings, &jwks).await?;
+    let ((stop_users, stopping_users), (stop_offers, stopping_offers)) =
+        (watch::channel(false), watch::channel(false));
+    let users_app = users_api::app(settings, own, &upstream, stopping_users).await?;
+    let offers_app = offers_api::app(settings, &jwks, stopping_offers).await?;
 
     users.announce(users_api::NAME);
     offers.announce(offers_api::NAME);
     links(&users, &offers);
-    let served = tokio::try_join!(users.serve(users_app), offers.serve(offers_app));
+    let served = tokio::try_join!(
+        users.serve(users_app, stop_users),
+        offers.serve(offers_app, stop_offers),
+    );
     served.map(drop).map_err(|error| error.to_string())
 }
 

@@ -21,6 +21,7 @@ use service::{
     pages::{self, Link, Pages},
     settings::{Settings, Switch},
 };
+use tokio::sync::watch;
 use utoipa::OpenApi;
 
 use jwks::Jwks;
@@ -85,7 +86,11 @@ pub fn sdl() -> String {
 ///
 /// # Errors
 /// Names a bad setting and says what is wrong with it.
-pub async fn app(settings: &Settings, own: &Own) -> Result<App, String> {
+pub async fn app(
+    settings: &Settings,
+    own: &Own,
+    stopping: watch::Receiver<bool>,
+) -> Result<App, String> {
     let metrics = Metrics::new(|_| ());
     let database = database::connect(settings, &metrics)
         .await
@@ -103,10 +108,11 @@ pub async fn app(settings: &Settings, own: &Own) -> Result<App, String> {
         introspection: settings.introspection == Switch::On,
         page: (settings.graphiql == Switch::On)
             .then(|| Arc::new(move || pages::graphiql(&pages)) as graphql::Page),
+        shutdown: stopping.clone(),
         ..graphql::Endpoint::new(outside, Arc::clone(&authenticator))
     });
     let api = rest::router(trusted)?.merge(graphql);
-    Ok(app::assemble(Parts { settings, database, metrics, authenticator, api, open }))
+    Ok(app::assemble(Parts { settings, database, metrics, authenticator, stopping, api, open }))
 }
 
 fn pages(settings: &Settings) -> Pages {

@@ -12,6 +12,7 @@ use axum::{
 };
 use schema::{Code, Error};
 use sea_orm::DatabaseConnection;
+use tokio::sync::watch;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{
@@ -56,6 +57,8 @@ pub struct Parts<'a> {
     pub metrics: Metrics,
     /// How it knows who asks.
     pub authenticator: Authenticator,
+    /// Turns true when the service ends.
+    pub stopping: watch::Receiver<bool>,
     /// The routes that look at who asks: REST and GraphQL.
     pub api: Router,
     /// The routes that don't: pages and keys.
@@ -67,7 +70,7 @@ pub struct Parts<'a> {
 pub fn assemble(parts: Parts<'_>) -> App {
     let health = Router::new()
         .route("/health/live", get(StatusCode::OK))
-        .route("/health/ready", get(ready).with_state(parts.database))
+        .route("/health/ready", get(ready).with_state((parts.database, parts.stopping)))
         .route("/metrics", get(async |State(metrics): State<Metrics>| metrics.show()))
         .with_state(parts.metrics.clone());
     let router = parts
@@ -97,7 +100,13 @@ pub fn assemble(parts: Parts<'_>) -> App {
     NormalizePath::trim_trailing_slash(router)
 }
 
-async fn ready(State(database): State<DatabaseConnection>) -> Response {
+type Readiness = (DatabaseConnection, watch::Receiver<bool>);
+
+async fn ready(State((database, stopping)): State<Readiness>) -> Response {
+    if *stopping.borrow() {
+        let error = Error::new(Code::Busy, "The service is shutting down.");
+        return Problem::from(error.retry_after(1)).into_response();
+    }
     match tokio::time::timeout(READY, database.ping()).await {
         Ok(Ok(())) => StatusCode::OK.into_response(),
         Ok(Err(error)) => {

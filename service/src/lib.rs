@@ -16,7 +16,7 @@ pub mod telemetry;
 pub mod tls;
 pub mod token;
 
-use std::future::Future;
+use tokio::sync::watch;
 
 use settings::{Addresses, Settings};
 
@@ -26,7 +26,7 @@ pub async fn run(
     name: &'static str,
     addresses: Addresses,
     settings: &Settings,
-    app: impl Future<Output = Result<listen::App, String>>,
+    app: impl AsyncFnOnce(watch::Receiver<bool>) -> Result<listen::App, String>,
 ) {
     let start = async {
         telemetry::start(settings)?;
@@ -36,9 +36,10 @@ pub async fn run(
         let listeners =
             listen::Listeners::bind(http, https, &files).map_err(|error| error.to_string())?;
         settings.warn();
-        let app = app.await?;
+        let (stop, stopping) = watch::channel(false);
+        let app = app(stopping).await?;
         listeners.announce(name);
-        listeners.serve(app).await.map_err(|error| error.to_string())
+        listeners.serve(app, stop).await.map_err(|error| error.to_string())
     };
     if let Err(problem) = start.await {
         settings::refuse(&problem);

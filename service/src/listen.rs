@@ -16,7 +16,10 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
     server::conn::auto::Builder,
 };
-use tokio::signal::unix;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
 use tower_http::normalize_path::NormalizePath;
 
 use crate::{settings::Listen, tls};
@@ -28,6 +31,8 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long requests under way are waited for at shutdown.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// How long new connections are still let in after `/health/ready` has turned 503.
+const NOTICE: Duration = Duration::from_secs(1);
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 128;
 
@@ -38,6 +43,8 @@ pub type App = NormalizePath<Router>;
 pub struct Listeners {
     http: Option<TcpListener>,
     https: Option<(TcpListener, RustlsConfig)>,
+    // Listened for before an address is told: who knows it may end the service at once.
+    signals: [Signal; 2],
 }
 
 impl Listeners {
@@ -51,7 +58,11 @@ impl Listeners {
         files: &tls::Files,
     ) -> io::Result<Self> {
         let secured = |socket| files.clone().watch().map(|config| (socket, config));
-        let listeners = Self { http: bind(http)?, https: bind(https)?.map(secured).transpose()? };
+        let listeners = Self {
+            http: bind(http)?,
+            https: bind(https)?.map(secured).transpose()?,
+            signals: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?],
+        };
         if listeners.http.is_none() && listeners.https.is_none() {
             return Err(io::Error::other(format!("{} and {} are both off", http.0, https.0)));
         }
@@ -77,11 +88,19 @@ impl Listeners {
         address(self.https.as_ref().map(|(socket, _)| socket), "https")
     }
 
-    /// Serves until a signal, then answers what is under way.
+    /// Serves until a signal; then tells so by `stop`, answers what is under way, and waits for
+    /// those who listen to `stop` to end.
     ///
     /// # Errors
     /// Says why a socket cannot be served.
-    pub async fn serve(self, app: App) -> io::Result<()> {
+    pub async fn serve(self, app: App, stop: watch::Sender<bool>) -> io::Result<()> {
+        let served = self.until_signal(app, &stop).await;
+        // WebSockets are told by their own close frames, past the requests that opened them.
+        let _ = tokio::time::timeout(GRACE, stop.closed()).await;
+        served
+    }
+
+    async fn until_signal(self, app: App, stop: &watch::Sender<bool>) -> io::Result<()> {
         let handle = Handle::new();
         let clients = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
         let http = async {
@@ -98,14 +117,22 @@ impl Listeners {
             guard(&mut server, false);
             server.handle(handle.clone()).serve(clients.clone()).await
         };
-        let stop = async {
-            signal().await;
+        let [mut terminate, mut interrupt] = self.signals;
+        let ended = async {
+            tokio::select! {
+                _ = terminate.recv() => (),
+                _ = interrupt.recv() => (),
+            }
             tracing::info!("shutting down");
+            // Whoever looks at `/health/ready` sends nobody here any more before nobody is let in.
+            stop.send_replace(true);
+            tokio::time::sleep(NOTICE).await;
             handle.graceful_shutdown(Some(GRACE));
+            std::future::pending().await
         };
         tokio::select! {
             result = async { tokio::try_join!(http, https) } => result.map(drop),
-            never = async { stop.await; std::future::pending().await } => never,
+            never = ended => never,
         }
     }
 }
@@ -137,18 +164,4 @@ fn bind((setting, listen): (&str, Listen)) -> io::Result<Option<TcpListener>> {
 fn address(socket: Option<&TcpListener>, scheme: &str) -> Option<String> {
     let address = socket?.local_addr().ok()?;
     Some(format!("{scheme}://{address}"))
-}
-
-/// Waits for SIGINT or SIGTERM.
-async fn signal() {
-    let terminated = async {
-        match unix::signal(unix::SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = terminated => (),
-        _ = tokio::signal::ctrl_c() => (),
-    }
 }

@@ -29,6 +29,7 @@ use service::{
     pages::{self, Link, Pages},
     settings::{self, Settings, Switch},
 };
+use tokio::sync::watch;
 use utoipa::OpenApi;
 
 use account::AccountMutation;
@@ -112,7 +113,12 @@ pub fn sdl() -> String {
 ///
 /// # Errors
 /// Names a bad setting and says what is wrong with it.
-pub async fn app(settings: &Settings, own: &Own, upstream: &Upstream) -> Result<App, String> {
+pub async fn app(
+    settings: &Settings,
+    own: &Own,
+    upstream: &Upstream,
+    stopping: watch::Receiver<bool>,
+) -> Result<App, String> {
     let metrics = Metrics::new(|_| ());
     let database = database::connect(settings, &metrics)
         .await
@@ -130,10 +136,11 @@ pub async fn app(settings: &Settings, own: &Own, upstream: &Upstream) -> Result<
         page: (settings.graphiql == Switch::On)
             .then(|| Arc::new(move || pages::graphiql(&pages)) as graphql::Page),
         once: &["register", "authenticate", "refresh", "changePassword"],
+        shutdown: stopping.clone(),
         ..graphql::Endpoint::new(outside, Arc::clone(&authenticator))
     });
     let api = rest::router(trusted)?.merge(graphql);
-    Ok(app::assemble(Parts { settings, database, metrics, authenticator, api, open }))
+    Ok(app::assemble(Parts { settings, database, metrics, authenticator, stopping, api, open }))
 }
 
 fn users(

@@ -22,6 +22,6 @@ async fn main() {
     let Arguments { addresses, settings, own, upstream } = settings::parse(|command| {
         command.mut_arg("http_addr", |a| a.default_value("127.0.0.1:8001"))
     });
-    let app = users_api::app(&settings, &own, &upstream);
+    let app = async |stopping| users_api::app(&settings, &own, &upstream, stopping).await;
     Box::pin(service::run(users_api::NAME, addresses, &settings, app)).await;
 }
