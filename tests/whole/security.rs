@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stack::Layout;
+use crate::stack::{Layout, Processes, Stack};
 use crate::story::{each, email_of, password_of, registration};
 
 on_every_stack!(
@@ -139,7 +139,14 @@ async fn strict_refuses_weak_passwords(layout: Layout) {
 }
 
 async fn the_start_says_which_rules_hold(layout: Layout) {
-    let stack = layout.spec().await;
-    let told = stack.logs().iter().filter(|line| line.contains("spec")).count();
-    assert!(told > 0, "{:?}", stack.logs());
+    let told = |stack: &Stack| {
+        let logs = stack.logs();
+        logs.iter().filter(|line| line.contains("SECURITY") && line.contains("spec")).count()
+    };
+    let processes = match layout.processes {
+        Processes::One => 1,
+        Processes::Two => 2,
+    };
+    assert_eq!(told(&layout.spec().await), processes, "one line each");
+    assert_eq!(told(&layout.strict().await), 0);
 }
