@@ -19,7 +19,7 @@ use service::{
     listen::App,
     metrics::Metrics,
     pages::{self, Link, Pages},
-    settings::{Settings, Switch},
+    settings::{self, Settings, Switch},
 };
 use tokio::sync::watch;
 use utoipa::OpenApi;
@@ -38,7 +38,8 @@ pub struct Own {
         long,
         env,
         default_value = "http://127.0.0.1:8001/.well-known/jwks.json",
-        value_name = "URL"
+        value_name = "URL",
+        value_parser = settings::http_url
     )]
     pub jwks_url: reqwest::Url,
     /// Certificates to trust at `JWKS_URL`, PEM

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Command, CommandFactory, FromArgMatches, error::ErrorKind};
+use reqwest::Url;
 use schema::Security;
 
 /// What both services need to know.
@@ -151,6 +152,18 @@ impl FromStr for Origin {
         } else {
             Err("must be an origin such as https://example.org, or *")
         }
+    }
+}
+
+/// An address that starts with `http://` or `https://`.
+///
+/// # Errors
+/// Says what is wrong with the text.
+pub fn http_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        _ => Err("must start with http:// or https://".to_owned()),
     }
 }
 

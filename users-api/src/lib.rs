@@ -65,7 +65,7 @@ pub struct Own {
 #[derive(Clone, Debug, Args)]
 pub struct Upstream {
     /// Where offers-api answers
-    #[arg(long, env, default_value = "http://127.0.0.1:8002", value_name = "URL")]
+    #[arg(long, env, default_value = "http://127.0.0.1:8002", value_name = "URL", value_parser = settings::http_url)]
     pub offers_url: reqwest::Url,
     /// Certificates to trust at `OFFERS_URL`, PEM
     #[arg(long, env, value_name = "FILE")]
