@@ -6,7 +6,13 @@ use crate::client::Api;
 use crate::stack::{Layout, Stack};
 use crate::story::each;
 
-on_every_stack!(users, offers, offers_of_a_user, bad_arguments_have_a_code);
+on_every_stack!(
+    users,
+    offers,
+    offers_of_a_user,
+    a_variable_may_be_left_out,
+    bad_arguments_have_a_code,
+);
 
 const PAGE: &str = "{ edges { cursor node { id } }
     pageInfo { hasNextPage hasPreviousPage startCursor endCursor } }";
@@ -87,6 +93,32 @@ async fn offers_of_a_user(layout: Layout) {
     );
     let seen = walk(&stack.users, &query, "/user/offersConnection").await;
     assert_eq!(seen, texts(&ids));
+}
+
+async fn a_variable_may_be_left_out(layout: Layout) {
+    let stack = layout.spec().await;
+    let (user, ids) = five_offers(&stack).await;
+    let users = "query($first: Int, $after: String) {
+        users(first: $first, after: $after) { edges { node {
+            offersConnection(first: $first, after: $after) { edges { node { id } } } } } } }";
+    let offers = format!(
+        "query($first: Int, $after: String) {{
+            offers(userId: \"{user}\", first: $first, after: $after) {{
+                edges {{ node {{ id }} }} }} }}"
+    );
+    for (api, query, path) in [
+        (&stack.users, users, "/users/edges/0/node/offersConnection/edges"),
+        (&stack.offers, offers.as_str(), "/offers/edges"),
+    ] {
+        for variables in [json!({}), json!({ "first": null }), json!({ "first": 7 })] {
+            let data = api.graphql(query, variables).await.data();
+            let edges = each(data.pointer(path).unwrap(), "node");
+            let found = edges.iter().map(|node| node["id"].clone()).collect::<Vec<_>>();
+            assert_eq!(found, texts(&ids));
+        }
+        let one = api.graphql(query, json!({ "first": 1 })).await.data();
+        assert_eq!(one.pointer(path).unwrap().as_array().unwrap().len(), 1);
+    }
 }
 
 async fn bad_arguments_have_a_code(layout: Layout) {
