@@ -1,4 +1,4 @@
-//! Flags, environment and `.env`, and what happens to bad values.
+//! Where settings come from, and how little is needed.
 
 mod bad;
 mod help;
