@@ -8,7 +8,7 @@ use schema::{Code, Error, Viewer};
 use tracing::Instrument;
 
 use super::{
-    Limits,
+    Limits, absent,
     answer::{Answer, Refusal},
     cache::Cache,
     document::Document,
@@ -54,9 +54,11 @@ impl<E: Executor> Engine<E> {
         let operation = &document.operation(params.operation_name.as_deref())?.node;
         let variables = params.take_variables();
         document.check_variables(operation, &variables, &self.limits)?;
+        let mut parsed = document.parsed.clone();
+        absent::settle(&mut parsed, operation, &variables);
         let mut request =
             Request::new(params.query.unwrap_or_default()).variables(variables).data(viewer);
-        request.set_parsed_query(document.parsed.clone());
+        request.set_parsed_query(parsed);
         request.operation_name = params.operation_name;
         Ok(Operation { kind: operation.ty, request })
     }

@@ -11,6 +11,7 @@
 //! asked, [`cache`] finds the document or [`document`] reads it within [`limits`], [`engine`] runs
 //! it, [`answer`] gives every error a code.
 
+mod absent;
 mod accept;
 mod answer;
 mod cache;
