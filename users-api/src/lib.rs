@@ -1,12 +1,14 @@
 //! The Users service: who registers, logs in and offers.
 
 mod account;
+mod event;
 mod login;
 mod offers;
 mod password;
 mod rest;
 mod rules;
 mod session;
+mod throttle;
 mod token;
 mod user;
 
@@ -36,6 +38,7 @@ use account::AccountMutation;
 use login::LoginMutation;
 use offers::Offers;
 use password::Hasher;
+use throttle::Throttle;
 use token::Keys;
 use user::UserQuery;
 
@@ -87,6 +90,7 @@ struct Users {
     names: Batcher<String, user::Row>,
     offers: Offers,
     hasher: Hasher,
+    throttle: Throttle,
     keys: Keys,
     access_ttl: TimeDelta,
     refresh_ttl: TimeDelta,
@@ -162,6 +166,7 @@ fn users(
         names: Batcher::new(move |names| user::by_name(other.clone(), names)),
         offers: Offers::new(client, &upstream.offers_url),
         hasher: Hasher::new().map_err(|error| error.detail.into_owned())?,
+        throttle: Throttle::default(),
         keys,
         access_ttl: ttl("ACCESS_TTL", own.access_ttl)?,
         refresh_ttl: ttl("REFRESH_TTL", own.refresh_ttl)?,
