@@ -25,7 +25,7 @@ use tokio::{
 /// How long a client may take to say its first bytes.
 const OPENING: Duration = Duration::from_secs(10);
 /// How long a client may leave unread what it is sent.
-const STALL: Duration = Duration::from_secs(10);
+const STALL: Duration = Duration::from_secs(8);
 /// The most connections at once.
 const CONNECTIONS: u64 = 8192;
 /// The most open files that a service has beside its connections.

@@ -163,7 +163,9 @@ impl Users {
     }
 
     fn grant(&self, session: Uuid, user: i64, generation: i64, issued_at: DateTime<Utc>) -> Grant {
-        Grant { session, user, generation, key_id: self.keys.newest().to_owned(), issued_at }
+        let ring = self.keys.ring();
+        let key_id = ring.newest().map(|key| key.id.clone()).unwrap_or_default();
+        Grant { session, user, generation, key_id, issued_at }
     }
 
     fn pair(&self, grant: &Grant) -> Result<Pair> {
