@@ -199,7 +199,7 @@ fn make(folder: &Path, from: SystemTime) -> io::Result<PathBuf> {
     // 48 bytes of PKCS #8 are one line of PEM (RFC 7468, section 10).
     let line = BASE64_STANDARD.encode(der);
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{line}\n-----END PRIVATE KEY-----\n");
-    let name = DateTime::<Utc>::from(from).format("%Y-%m-%dT%H-%M-%SZ.pem").to_string();
+    let name = DateTime::<Utc>::from(from).format("%Y-%m-%dT%H-%M-%S%.6fZ.pem").to_string();
     let (file, half) = (folder.join(&name), folder.join(name + ".new"));
     let mut writer =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
