@@ -28,9 +28,9 @@ pub const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// For how long the authority is good.
 const CA_DAYS: i64 = 3650;
-/// For how long a server certificate is good: browsers take none that lasts longer
-/// (CA/Browser Forum baseline requirements, section 6.3.2, as of 2020).
-const CERT_DAYS: i64 = 397;
+/// For how long a server certificate is good: Mozilla's intermediate profile asks for less than
+/// 366 days, and browsers take none of more than 398.
+const CERT_DAYS: i64 = 365;
 
 /// Makes a server certificate for these names in a folder. An authority that is there signs it,
 /// so that whoever trusts it goes on to; else one is made.

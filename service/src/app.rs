@@ -6,7 +6,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::{from_fn, from_fn_with_state},
+    middleware::{from_fn, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -22,8 +22,7 @@ use tower_http::{
     cors::{AllowOrigin, Any as AnyOf, CorsLayer},
     normalize_path::NormalizePath,
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
-    set_header::SetResponseHeaderLayer,
-    timeout::TimeoutLayer,
+    timeout::{RequestBodyDeadlineLayer, TimeoutLayer},
     trace::{DefaultMakeSpan, DefaultOnRequest, DefaultOnResponse, TraceLayer},
 };
 use tracing::Level;
@@ -32,12 +31,15 @@ use crate::{
     auth::{self, Authenticator},
     listen::App,
     metrics::{self, Metrics},
+    origin,
     problem::{self, Problem},
     settings::{Origin, Settings},
 };
 
 /// The most bytes of a body.
 pub const BODY: usize = 256 * 1024;
+/// How long the body of a request may take to come.
+const BODY_READ: Duration = Duration::from_secs(10);
 /// How long a request may take.
 const REQUEST: Duration = Duration::from_secs(30);
 /// How long the database may take to show that it is there.
@@ -73,22 +75,22 @@ pub fn assemble(parts: Parts<'_>) -> App {
         .route("/health/ready", get(ready).with_state((parts.database, parts.stopping)))
         .route("/metrics", get(async |State(metrics): State<Metrics>| metrics.show()))
         .with_state(parts.metrics.clone());
+    let proxies: origin::Proxies = parts.settings.trusted_proxies.as_slice().into();
     let router = parts
         .api
         .layer(from_fn_with_state(parts.authenticator, auth::layer))
         .merge(parts.open)
         .merge(health)
         .layer(DefaultBodyLimit::max(BODY))
+        .layer(RequestBodyDeadlineLayer::new(BODY_READ))
         .layer(cors(&parts.settings.cors_origins))
         .layer(CompressionLayer::new().compress_when(compressible()))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(problem::layer))
-        .layer(SetResponseHeaderLayer::if_not_present(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        ))
+        .layer(map_response(harden))
         .layer(from_fn_with_state(parts.metrics, metrics::layer))
+        .layer(from_fn_with_state(proxies, origin::layer))
         .layer(
             TraceLayer::new_for_http()
                 .make_span_with(DefaultMakeSpan::new().level(Level::DEBUG))
@@ -124,6 +126,30 @@ fn not_ready() -> Response {
 
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     Problem::from(Error::internal("a handler panicked")).into_response()
+}
+
+/// What a browser must not do with an answer, unless the answer says otherwise (OWASP REST
+/// security cheat sheet, "Security Headers"). `Strict-Transport-Security` is for who owns the name
+/// to promise: here it would lock a developer out of `http://localhost`.
+const HEADERS: [(HeaderName, HeaderValue); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
+
+async fn harden(mut response: Response) -> Response {
+    for (name, value) in HEADERS {
+        response.headers_mut().entry(name).or_insert(value);
+    }
+    response
 }
 
 /// Compressed secrets leak their text to who can choose a part of the answer (BREACH), so what

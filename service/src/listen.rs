@@ -22,10 +22,21 @@ use tokio::{
 };
 use tower_http::normalize_path::NormalizePath;
 
-use crate::{settings::Listen, tls};
+use crate::{
+    guard::{self, Guard},
+    settings::Listen,
+    tls,
+};
 
 /// How long the head of a request may take.
 const HEAD: Duration = Duration::from_secs(10);
+/// The most bytes of the head of a request over HTTP/1.1, a document in its query included.
+const HEAD_BYTES: usize = 64 * 1024;
+/// The same over HTTP/2, as [`HEAD_BYTES`].
+const HEAD_BYTES_HTTP2: u32 = 64 * 1024;
+/// How often an HTTP/2 client is asked whether it is still there, and how long it may take to say
+/// so: one that stops in the middle of anything is let go after the two.
+const PING: Duration = Duration::from_secs(5);
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long requests under way are waited for at shutdown.
@@ -102,19 +113,21 @@ impl Listeners {
 
     async fn until_signal(self, app: App, stop: &watch::Sender<bool>) -> io::Result<()> {
         let handle = Handle::new();
+        let room = guard::room();
         let clients = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
         let http = async {
             let Some(socket) = self.http else { return Ok(()) };
-            let mut server = axum_server::from_tcp(socket)?.acceptor(NoDelayAcceptor);
-            guard(&mut server, true);
+            let mut server =
+                axum_server::from_tcp(socket)?.acceptor(Guard::new(NoDelayAcceptor, &room));
+            limit(&mut server, true);
             server.handle(handle.clone()).serve(clients.clone()).await
         };
         let https = async {
             let Some((socket, config)) = self.https else { return Ok(()) };
             let acceptor =
                 RustlsAcceptor::new(config).handshake_timeout(HANDSHAKE).acceptor(NoDelayAcceptor);
-            let mut server = axum_server::from_tcp(socket)?.acceptor(acceptor);
-            guard(&mut server, false);
+            let mut server = axum_server::from_tcp(socket)?.acceptor(Guard::new(acceptor, &room));
+            limit(&mut server, false);
             server.handle(handle.clone()).serve(clients.clone()).await
         };
         let [mut terminate, mut interrupt] = self.signals;
@@ -137,19 +150,20 @@ impl Listeners {
     }
 }
 
-/// Limits on the protocol. Plain connections speak HTTP/1.1 alone: telling it from HTTP/2 means a
-/// wait for first bytes that nothing bounds.
-fn guard<A>(server: &mut Server<SocketAddr, A>, plain: bool) {
+/// Limits on the protocol. Plain connections speak HTTP/1.1 alone: what stands before a service
+/// speaks HTTP/2 with the browser.
+fn limit<A>(server: &mut Server<SocketAddr, A>, plain: bool) {
     let builder = server.http_builder();
     if plain {
         *builder = std::mem::replace(builder, Builder::new(TokioExecutor::new())).http1_only();
     }
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(HEAD)
-        .keep_alive_timeout(HEAD)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .max_header_list_size(HEAD_BYTES_HTTP2)
         .max_concurrent_streams(STREAMS);
 }
 

@@ -1,8 +1,14 @@
 //! Settings: each is a flag and an environment variable of the same name.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
 
 use clap::{Args, Command, CommandFactory, FromArgMatches, error::ErrorKind};
+use ipnet::IpNet;
 use reqwest::Url;
 use schema::Security;
 
@@ -28,6 +34,10 @@ pub struct Settings {
     /// Origins whose pages may call, separated by commas; `*` for any
     #[arg(long, env, value_delimiter = ',', value_name = "ORIGIN")]
     pub cors_origins: Vec<Origin>,
+    /// Proxies whose `X-Forwarded-For` is believed, separated by commas: addresses or networks
+    /// such as `10.0.0.0/8`
+    #[arg(long, env, value_delimiter = ',', value_name = "NETWORK", value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
     /// Whether GraphQL tells its schema
     #[arg(long, env, default_value = "on", value_name = "on|off")]
     pub introspection: Switch,
@@ -181,6 +191,15 @@ pub fn span(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A network such as `10.0.0.0/8`, or a single address.
+///
+/// # Errors
+/// Says what is wrong with the text.
+pub fn network(text: &str) -> Result<IpNet, &'static str> {
+    let one = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse().or_else(|_| one()).map_err(|_| "must be an address, or a network as 10.0.0.0/8")
+}
+
 /// Reads `.env`, the environment and the flags. `--help` and a bad value end the process, the
 /// latter with one line that names it.
 #[must_use]
@@ -223,6 +242,15 @@ mod tests {
         assert_eq!(span("10m"), Ok(Duration::from_mins(10)));
         for bad in ["", "0s", "5", "-1s", "10ms", "1000y", "soon"] {
             assert!(span(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_a_network_of_one() {
+        assert_eq!(network("10.0.0.1").unwrap().to_string(), "10.0.0.1/32");
+        assert_eq!(network("2001:db8::/32").unwrap().prefix_len(), 32);
+        for bad in ["", "10.0.0.1/33", "10.0.0", "localhost", "10.0.0.1:80"] {
+            assert!(network(bad).is_err(), "{bad}");
         }
     }
 

@@ -25,6 +25,7 @@ mod story;
 
 mod batching;
 mod deletion;
+mod events;
 mod graphql;
 mod health;
 mod http;
@@ -40,6 +41,7 @@ mod seed;
 mod settings;
 mod signals;
 mod sources;
+mod throttle;
 mod tls;
 mod tokens;
 mod users;

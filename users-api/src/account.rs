@@ -11,10 +11,14 @@ use sea_orm::{
 
 use crate::{
     Users,
+    event::{Event, Outcome},
     password::{self, Verdict},
     rules,
     user::{Row, User},
 };
+
+/// How the log of events names it.
+const PASSWORD_CHANGE: &str = "password change";
 
 /// A new user.
 #[derive(InputObject)]
@@ -82,7 +86,9 @@ impl AccountMutation {
             fields.check("/email", email, rules::email);
         }
         fields.finish()?;
-        users.change(id, input).await.map(User::own)
+        let row = users.change(id, input).await?;
+        Event::new("change of a user").user(row.id).log(Outcome::Done);
+        Ok(User::own(row))
     }
 
     /// Changes the password of the user whose access token was sent, and ends all their sessions.
@@ -104,7 +110,7 @@ impl AccountMutation {
         if deleted.rows_affected == 0 {
             return Err(not_found());
         }
-        tracing::info!(target: "events", user = id, "user deleted");
+        Event::new("deletion").user(id).log(Outcome::Done);
         Ok(true)
     }
 }
@@ -133,7 +139,7 @@ impl Users {
             Ok(row) => row,
             Err(error) => return Err(self.taken(error, name, None).await),
         };
-        tracing::info!(target: "events", user = row.id, "registered");
+        Event::new("registration").user(row.id).log(Outcome::Done);
         Ok(row)
     }
 
@@ -179,11 +185,20 @@ impl Users {
     }
 
     async fn change_password(&self, id: i64, input: ChangePasswordInput) -> Result<()> {
-        let wrong = || Error::new(Code::InvalidCredentials, "The old password is wrong.");
+        // Who has stolen an access token must not find out the password with it.
+        let attempt = self.attempt(PASSWORD_CHANGE, id)?;
+        let wrong = || {
+            Event::new(PASSWORD_CHANGE).user(id).log(Outcome::Refused);
+            Error::new(Code::InvalidCredentials, "The old password is wrong.")
+        };
         let row = user::Entity::find_by_id(id).one(&self.database).await?;
         let old = row.map(|row| row.password_hash);
         let verdict = self.hasher.verify(input.old_password, old.clone()).await?;
-        let Some(old) = old.filter(|_| verdict != Verdict::Wrong) else { return Err(wrong()) };
+        let Some(old) = old.filter(|_| verdict != Verdict::Wrong) else {
+            attempt.failed();
+            return Err(wrong());
+        };
+        attempt.succeeded();
         let new = self.hasher.hash(input.new_password).await?;
         let change = replace_password(self.database.clone(), id, old, new);
         // In its own task: a transaction whose client leaves half way can poison its connection
@@ -192,7 +207,7 @@ impl Users {
         if !changed {
             return Err(wrong());
         }
-        tracing::info!(target: "events", user = id, "password changed");
+        Event::new(PASSWORD_CHANGE).user(id).log(Outcome::Done);
         Ok(())
     }
 }

@@ -1,23 +1,26 @@
 //! The Users service: who registers, logs in and offers.
 
 mod account;
+mod event;
+mod keys;
 mod login;
 mod offers;
 mod password;
 mod rest;
 mod rules;
 mod session;
+mod settings;
+mod throttle;
 mod token;
 mod user;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_graphql::{
     Context, EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder, ValidationMode,
 };
 use axum::{Json, Router, http::header, routing::get};
 use chrono::TimeDelta;
-use clap::Args;
 use schema::{Batcher, Security, limits};
 use sea_orm::DatabaseConnection;
 use service::{
@@ -27,50 +30,27 @@ use service::{
     listen::App,
     metrics::Metrics,
     pages::{self, Link, Pages},
-    settings::{self, Settings, Switch},
+    settings::{Settings, Switch},
 };
 use tokio::sync::watch;
 use utoipa::OpenApi;
 
 use account::AccountMutation;
+use keys::Keys;
 use login::LoginMutation;
 use offers::Offers;
 use password::Hasher;
-use token::Keys;
+use throttle::Throttle;
 use user::UserQuery;
 
+pub use keys::Rotated;
 pub use password::demo_hash;
+pub use settings::{Own, Rotation, Upstream};
 
 /// The name of the service.
 pub const NAME: &str = "users-api";
 /// How often expired sessions are taken away.
 const SWEEP: Duration = Duration::from_hours(1);
-
-/// What only this service needs to know.
-#[derive(Clone, Debug, Args)]
-pub struct Own {
-    /// Where the private keys are, PEM: the newest signs, all are published; one is made if there
-    /// is none
-    #[arg(long, env, default_value = "data/keys", value_name = "FOLDER")]
-    pub jwt_key_dir: PathBuf,
-    /// For how long an access token is good
-    #[arg(long, env, default_value = "10m", value_name = "SPAN", value_parser = settings::span)]
-    pub access_ttl: Duration,
-    /// For how long a refresh token is good
-    #[arg(long, env, default_value = "30d", value_name = "SPAN", value_parser = settings::span)]
-    pub refresh_ttl: Duration,
-}
-
-/// How the Offers service is reached.
-#[derive(Clone, Debug, Args)]
-pub struct Upstream {
-    /// Where offers-api answers
-    #[arg(long, env, default_value = "http://127.0.0.1:8002", value_name = "URL", value_parser = settings::http_url)]
-    pub offers_url: reqwest::Url,
-    /// Certificates to trust at `OFFERS_URL`, PEM
-    #[arg(long, env, value_name = "FILE")]
-    pub offers_ca: Option<PathBuf>,
-}
 
 /// All mutations.
 #[derive(MergedObject, Default)]
@@ -87,6 +67,7 @@ struct Users {
     names: Batcher<String, user::Row>,
     offers: Offers,
     hasher: Hasher,
+    throttle: Throttle,
     keys: Keys,
     access_ttl: TimeDelta,
     refresh_ttl: TimeDelta,
@@ -125,9 +106,11 @@ pub async fn app(
         .map_err(|error| format!("DATABASE_URL: {error}"))?;
     let users = Arc::new(users(settings, own, upstream, database.clone())?);
     tokio::spawn(sweep(Arc::clone(&users)));
+    let watched = Arc::clone(&users);
+    tokio::spawn(async move { watched.keys.watch().await });
 
     let pages = pages(settings);
-    let open = open(&users.keys, &pages)?;
+    let open = open(Arc::clone(&users), &pages)?;
     let authenticator: Authenticator = Arc::clone(&users) as _;
     let outside = limits::apply(types()).data(Arc::clone(&users)).finish();
     let trusted = types().data(users).validation_mode(ValidationMode::Fast).finish();
@@ -149,8 +132,7 @@ fn users(
     upstream: &Upstream,
     database: DatabaseConnection,
 ) -> Result<Users, String> {
-    let keys = Keys::open(&own.jwt_key_dir)
-        .map_err(|error| format!("JWT_KEY_DIR={}: {error}", own.jwt_key_dir.display()))?;
+    let keys = Keys::open(&own.keys.jwt_key_dir).map_err(|error| own.keys.named(&error))?;
     let client = client::new(upstream.offers_ca.as_deref())
         .map_err(|error| format!("OFFERS_CA: {error}"))?;
     let ttl = |name, span| TimeDelta::from_std(span).map_err(|error| format!("{name}: {error}"));
@@ -162,16 +144,18 @@ fn users(
         names: Batcher::new(move |names| user::by_name(other.clone(), names)),
         offers: Offers::new(client, &upstream.offers_url),
         hasher: Hasher::new().map_err(|error| error.detail.into_owned())?,
+        throttle: Throttle::default(),
         keys,
         access_ttl: ttl("ACCESS_TTL", own.access_ttl)?,
-        refresh_ttl: ttl("REFRESH_TTL", own.refresh_ttl)?,
+        refresh_ttl: ttl("REFRESH_TTL", own.keys.refresh_ttl)?,
     })
 }
 
 /// The pages, and the public keys (RFC 7517).
-fn open(keys: &Keys, pages: &Pages) -> Result<Router, String> {
-    let published = Json(keys.published());
-    let jwks = get(async || ([(header::CACHE_CONTROL, "public, max-age=300")], published));
+fn open(users: Arc<Users>, pages: &Pages) -> Result<Router, String> {
+    let jwks = get(async move || {
+        ([(header::CACHE_CONTROL, "public, max-age=300")], Json(users.keys.ring().published()))
+    });
     let pages = pages::router(pages).map_err(|error| error.to_string())?;
     Ok(pages.route("/.well-known/jwks.json", jwks))
 }

@@ -1,11 +1,23 @@
 //! Logging in and out.
 
+use std::hash::Hash;
+
 use async_graphql::{Context, InputObject, Object, SimpleObject};
-use entity::{PasswordHash, user};
+use entity::{PasswordHash, fold_case, user};
 use schema::{Code, Error, Result};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
-use crate::{Users, password::Verdict, rules, session::Pair, user::User};
+use service::origin;
+
+use crate::{
+    Users,
+    event::{Event, Outcome},
+    password::Verdict,
+    rules,
+    session::Pair,
+    throttle::Attempt,
+    user::User,
+};
 
 /// Who logs in.
 #[derive(InputObject)]
@@ -49,7 +61,7 @@ impl Session {
 
 impl From<Pair> for Session {
     fn from(pair: Pair) -> Self {
-        let Pair { user, access_token, refresh_token, expires_in } = pair;
+        let Pair { user, access_token, refresh_token, expires_in, .. } = pair;
         Self { access_token, refresh_token, token_type: "Bearer", expires_in, user }
     }
 }
@@ -86,6 +98,7 @@ impl LoginMutation {
 impl Users {
     async fn authenticate(&self, input: AuthenticateInput) -> Result<Pair> {
         let AuthenticateInput { username, password } = input;
+        let attempt = self.attempt("login", fold_case(&username))?;
         // No user has such a name, and PostgreSQL refuses text with NUL.
         let row = match rules::username(&username) {
             None => user::Entity::find_by_name(&username).one(&self.database).await?,
@@ -94,20 +107,29 @@ impl Users {
         let stored = row.as_ref().map(|row| row.password_hash.clone());
         // An empty password costs a hash too: no answer tells more by coming sooner.
         let verdict = self.hasher.verify(password.clone(), stored).await?;
-        let pair = match (row, verdict) {
+        let pair = match (&row, verdict) {
             (Some(row), Verdict::Right) => self.open_session(row.id, &row.password_hash).await?,
             (Some(row), Verdict::Outdated) => {
-                let hash = self.rehash(&row, password).await?;
+                let hash = self.rehash(row, password).await?;
                 self.open_session(row.id, &hash).await?
             }
             _ => None,
         };
-        let pair = pair.ok_or_else(|| {
-            tracing::info!(target: "events", "login failed");
-            Error::new(Code::InvalidCredentials, "The username or the password is wrong.")
-        })?;
-        tracing::info!(target: "events", user = pair.user, "login");
+        let Some(pair) = pair else {
+            attempt.failed();
+            Event::new("login").user(row.map(|row| row.id)).log(Outcome::Refused);
+            let detail = "The username or the password is wrong.";
+            return Err(Error::new(Code::InvalidCredentials, detail));
+        };
+        attempt.succeeded();
+        Event::new("login").user(pair.user).session(pair.session).log(Outcome::Done);
         Ok(pair)
+    }
+
+    /// An attempt to prove who one is by a password, where not too many failed lately.
+    pub(crate) fn attempt(&self, what: &'static str, account: impl Hash) -> Result<Attempt<'_>> {
+        let attempt = self.throttle.begin((what, account), origin::current());
+        attempt.inspect_err(|_| Event::new(what).log(Outcome::Slowed))
     }
 
     /// Replaces a hash of outdated strength; gives the one that is now in place.

@@ -20,7 +20,11 @@ use service::{
 };
 use uuid::Uuid;
 
-use crate::{Users, token::Grant};
+use crate::{
+    Users,
+    event::{Event, Outcome},
+    token::Grant,
+};
 
 /// For how long the token used last gets its successor again, so that a lost answer logs nobody
 /// out.
@@ -29,6 +33,7 @@ const GRACE: Duration = Duration::seconds(10);
 /// A pair of tokens and whose they are.
 pub(crate) struct Pair {
     pub(crate) user: i64,
+    pub(crate) session: Uuid,
     pub(crate) access_token: String,
     pub(crate) refresh_token: String,
     pub(crate) expires_in: i64,
@@ -126,7 +131,8 @@ impl Users {
             }),
             Verdict::Reused => {
                 self.end(claims.sid).await?;
-                tracing::warn!(target: "events", user, session = %claims.sid, "refresh token reused");
+                let event = Event::new("reuse of a refresh token");
+                event.user(user).session(claims.sid).log(Outcome::Refused);
                 Err(token::invalid())
             }
         }
@@ -137,7 +143,8 @@ impl Users {
     pub(crate) async fn logout(&self, token: &str) -> Result<()> {
         let Ok(claims) = self.keys.verify(token, Kind::Refresh) else { return Ok(()) };
         self.end(claims.sid).await?;
-        tracing::info!(target: "events", user = claims.sub, session = %claims.sid, "logout");
+        let event = Event::new("logout").user(id::parse(&claims.sub));
+        event.session(claims.sid).log(Outcome::Done);
         Ok(())
     }
 
@@ -156,13 +163,16 @@ impl Users {
     }
 
     fn grant(&self, session: Uuid, user: i64, generation: i64, issued_at: DateTime<Utc>) -> Grant {
-        Grant { session, user, generation, key_id: self.keys.newest().to_owned(), issued_at }
+        let ring = self.keys.ring();
+        let key_id = ring.newest().map(|key| key.id.clone()).unwrap_or_default();
+        Grant { session, user, generation, key_id, issued_at }
     }
 
     fn pair(&self, grant: &Grant) -> Result<Pair> {
         let expires_in = (grant.issued_at + self.access_ttl - Utc::now()).num_seconds();
         Ok(Pair {
             user: grant.user,
+            session: grant.session,
             access_token: self.keys.sign(Kind::Access, grant, self.access_ttl)?,
             refresh_token: self.keys.sign(Kind::Refresh, grant, self.refresh_ttl)?,
             // Rounded up: what was issued just now lasts for the whole time.

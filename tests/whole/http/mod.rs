@@ -5,3 +5,4 @@ mod bodies;
 mod compression;
 mod cors;
 mod errors;
+mod headers;

@@ -11,10 +11,16 @@ use serde_json::{Value, json};
 
 use super::jwt::part;
 use crate::poll;
+use crate::process;
 use crate::stack::{Layout, Processes, Stack};
 use crate::story::{Member, text};
 
-on_every_stack!(keys_are_published, keys_survive_a_restart, a_newer_key_signs_beside_the_old_one);
+on_every_stack!(
+    keys_are_published,
+    keys_survive_a_restart,
+    a_newer_key_signs_beside_the_old_one,
+    a_rotated_key_is_taken_up_without_a_restart,
+);
 on_two_processes!(offers_knows_the_keys_while_users_is_away);
 
 async fn keys_are_published(layout: Layout) {
@@ -103,6 +109,40 @@ async fn a_newer_key_signs_beside_the_old_one(layout: Layout) {
     let next = stack.users.post("/user/refresh/", body).await.expect(200).json();
     let kid = &part(&text(&next, "access_token"), 0)["kid"];
     assert_eq!(kid, &part(&bob.access, 0)["kid"], "the newest key signs");
+}
+
+/// Runs `users-api keys rotate` as an operator would, without the settings of the service.
+async fn rotate(stack: &Stack, lead: &str) {
+    let mut command = process::command("users-api", stack.folder(), &[]);
+    command.args(["keys", "rotate", "--lead", lead]);
+    process::succeed(command).await;
+}
+
+async fn a_rotated_key_is_taken_up_without_a_restart(layout: Layout) {
+    let stack = layout.strict().await;
+    let ann = stack.member("ann").await;
+    offers_takes(&stack, &ann).await.expect("the first key is known");
+    rotate(&stack, "3s").await;
+    poll::until("the new key is published", async || {
+        (published(&stack).await["keys"].as_array().unwrap().len() == 2).then_some(())
+    })
+    .await;
+    let old = part(&ann.access, 0)["kid"].clone();
+    let bob = poll::until("the new key signs", async || {
+        let mut bob = ann.clone();
+        bob.access = text(&stack.log_in("ann").await, "access_token");
+        (part(&bob.access, 0)["kid"] != old).then_some(bob)
+    })
+    .await;
+    for member in [&ann, &bob] {
+        stack.users.bearer(&member.access).get("/user/").await.expect(200);
+        // The keys are fetched again at most once in 10 s.
+        let limit = Duration::from_secs(20);
+        poll::within(limit, "offers-api takes it", async || offers_takes(&stack, member).await)
+            .await;
+    }
+    let body = json!({ "refresh_token": ann.refresh });
+    stack.users.post("/user/refresh/", body).await.expect(200);
 }
 
 async fn offers_knows_the_keys_while_users_is_away(layout: Layout) {

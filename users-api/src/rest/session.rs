@@ -104,6 +104,7 @@ pub(crate) async fn logout(
         (status = 413, description = "The body is larger than 256 KiB.", body = Problem),
         (status = 415, description = "The body is no JSON.", body = Problem),
         (status = 422, description = "A bad field.", body = Problem),
+        (status = 429, description = "Too many failed attempts: wait for `Retry-After`.", body = Problem),
         (status = 503, description = "Too many passwords at once: wait for `Retry-After`.", body = Problem),
     )
 )]

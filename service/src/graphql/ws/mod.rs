@@ -18,7 +18,7 @@ use axum::{
 };
 
 use super::{BODY, Shared};
-use crate::{auth, problem::Problem};
+use crate::{auth, origin, problem::Problem};
 
 const PROTOCOL: &str = "graphql-transport-ws";
 
@@ -68,8 +68,9 @@ pub(super) async fn upgrade<E: Executor>(
     if let Some(protocol) = if spoken { Some(known) } else { asked.into_iter().next() } {
         upgrade.set_selected_protocol(protocol);
     }
-    upgrade.max_message_size(BODY).max_frame_size(BODY).on_upgrade(async move |socket| {
+    let origin = origin::current();
+    upgrade.max_message_size(BODY).max_frame_size(BODY).on_upgrade(move |socket| {
         let connection = connection::Connection::new(shared, socket, token);
-        connection.run(spoken).await;
+        origin::serve(origin, connection.run(spoken))
     })
 }
