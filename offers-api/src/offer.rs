@@ -186,7 +186,10 @@ impl Offers {
             ..Default::default()
         };
         match row.insert(&self.database).await {
-            Ok(row) => Ok(row.into()),
+            Ok(row) => {
+                self.feed.created(&row);
+                Ok(row.into())
+            }
             Err(error) => match error.sql_err() {
                 Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
                     let detail = "names no user that exists";

@@ -78,6 +78,8 @@ codes! {
     QueryTooComplex = "QUERY_TOO_COMPLEX",
     /// No document is known for this hash: send the query along.
     PersistedQueryNotFound = "PERSISTED_QUERY_NOT_FOUND",
+    /// A subscriber read too slowly, or too much happened at once: subscribe again.
+    EventsLost = "EVENTS_LOST",
     /// The Offers service cannot be reached: try again later.
     OffersUnavailable = "OFFERS_UNAVAILABLE",
     /// The public keys of the Users service cannot be fetched: try again later.

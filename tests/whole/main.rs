@@ -20,6 +20,7 @@ mod problem;
 mod process;
 mod relay;
 mod running;
+mod socket;
 mod stack;
 mod story;
 

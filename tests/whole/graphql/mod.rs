@@ -7,5 +7,6 @@ mod execution;
 mod introspection;
 mod offers;
 mod sessions;
+mod subscriptions;
 mod transport;
 mod users;
