@@ -112,6 +112,7 @@ impl Feed {
 #[derive(Default)]
 pub(crate) struct OfferSubscription;
 
+/// What can be followed.
 #[Subscription(name = "Subscription")]
 impl OfferSubscription {
     /// Each offer that is created from now on, of one user or of all. A client that reads too

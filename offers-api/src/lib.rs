@@ -11,7 +11,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use async_graphql::{Context, SDLExportOptions, SchemaBuilder, ValidationMode};
 use clap::Args;
-use schema::{Batcher, Page, Security, Slice, limits};
+use schema::{Batcher, Page, Security, Slice, limits, words};
 use sea_orm::DatabaseConnection;
 use service::{
     app::{self, Parts},
@@ -27,7 +27,7 @@ use utoipa::OpenApi;
 
 use feed::{Feed, OfferSubscription};
 use jwks::Jwks;
-use offer::{OfferMutation, OfferQuery};
+use offer::{OfferConnection, OfferMutation, OfferQuery};
 
 /// The name of the service.
 pub const NAME: &str = "offers-api";
@@ -76,9 +76,11 @@ impl Offers {
 }
 
 fn types() -> SchemaBuilder<OfferQuery, OfferMutation, OfferSubscription> {
-    Schema::build(OfferQuery, OfferMutation, OfferSubscription)
+    let builder = Schema::build(OfferQuery, OfferMutation, OfferSubscription)
         .enable_federation()
         .enable_subscription_in_federation()
+        .override_output_type_description::<OfferConnection>("A page of offers.");
+    words::describe(builder)
 }
 
 /// The schema as a federation subgraph, in the schema definition language.

@@ -35,6 +35,7 @@ mod outage;
 mod passwords;
 mod races;
 mod readme;
+mod schemas;
 mod secrets;
 mod security;
 mod seed;

@@ -18,7 +18,7 @@ use async_graphql::{
 use axum::{Json, Router, http::header, routing::get};
 use chrono::TimeDelta;
 use clap::Args;
-use schema::{Batcher, Security, limits};
+use schema::{Batcher, Security, limits, words};
 use sea_orm::DatabaseConnection;
 use service::{
     app::{self, Parts},
@@ -37,7 +37,7 @@ use login::LoginMutation;
 use offers::Offers;
 use password::Hasher;
 use token::Keys;
-use user::UserQuery;
+use user::{OfferConnection, UserConnection, UserQuery};
 
 pub use password::demo_hash;
 
@@ -72,7 +72,7 @@ pub struct Upstream {
     pub offers_ca: Option<PathBuf>,
 }
 
-/// All mutations.
+/// What can be done.
 #[derive(MergedObject, Default)]
 struct Mutation(AccountMutation, LoginMutation);
 
@@ -99,7 +99,11 @@ impl Users {
 }
 
 fn types() -> SchemaBuilder<UserQuery, Mutation, EmptySubscription> {
-    Schema::build(UserQuery, Mutation::default(), EmptySubscription).enable_federation()
+    let builder = Schema::build(UserQuery, Mutation::default(), EmptySubscription)
+        .enable_federation()
+        .override_output_type_description::<UserConnection>("A page of users.")
+        .override_output_type_description::<OfferConnection>("A page of offers.");
+    words::describe(builder)
 }
 
 /// The schema as a federation subgraph, in the schema definition language.

@@ -2,6 +2,7 @@
 
 mod access;
 mod connections;
+mod descriptions;
 mod entities;
 mod execution;
 mod introspection;
@@ -10,3 +11,4 @@ mod sessions;
 mod subscriptions;
 mod transport;
 mod users;
+mod walk;
