@@ -1,5 +1,6 @@
 //! The Offers service: classified ads of users.
 
+mod feed;
 mod jwks;
 mod load;
 mod offer;
@@ -8,9 +9,9 @@ mod user;
 
 use std::{path::PathBuf, sync::Arc};
 
-use async_graphql::{Context, EmptySubscription, SDLExportOptions, SchemaBuilder, ValidationMode};
+use async_graphql::{Context, SDLExportOptions, SchemaBuilder, ValidationMode};
 use clap::Args;
-use schema::{Batcher, Page, Security, Slice, limits};
+use schema::{Batcher, Page, Security, Slice, limits, words};
 use sea_orm::DatabaseConnection;
 use service::{
     app::{self, Parts},
@@ -24,8 +25,9 @@ use service::{
 use tokio::sync::watch;
 use utoipa::OpenApi;
 
+use feed::{Feed, OfferSubscription};
 use jwks::Jwks;
-use offer::{OfferMutation, OfferQuery};
+use offer::{OfferConnection, OfferMutation, OfferQuery};
 
 /// The name of the service.
 pub const NAME: &str = "offers-api";
@@ -48,23 +50,24 @@ pub struct Own {
 }
 
 /// The GraphQL schema of this service.
-type Schema = async_graphql::Schema<OfferQuery, OfferMutation, EmptySubscription>;
+type Schema = async_graphql::Schema<OfferQuery, OfferMutation, OfferSubscription>;
 
 /// What the resolvers work with.
 struct Offers {
     database: DatabaseConnection,
     security: Security,
+    feed: Arc<Feed>,
     by_id: Batcher<i64, entity::offer::Model>,
     of_user: Batcher<(i64, Page), Slice<entity::offer::Model>>,
 }
 
 impl Offers {
-    fn new(database: DatabaseConnection, security: Security) -> Self {
+    fn new(database: DatabaseConnection, security: Security, feed: Arc<Feed>) -> Self {
         let pool = database.clone();
         let by_id = Batcher::new(move |ids| load::by_id(pool.clone(), ids));
         let pool = database.clone();
         let of_user = Batcher::new(move |keys| load::of_user(pool.clone(), keys));
-        Self { database, security, by_id, of_user }
+        Self { database, security, feed, by_id, of_user }
     }
 
     fn of<'a>(ctx: &Context<'a>) -> &'a Self {
@@ -72,8 +75,12 @@ impl Offers {
     }
 }
 
-fn types() -> SchemaBuilder<OfferQuery, OfferMutation, EmptySubscription> {
-    Schema::build(OfferQuery, OfferMutation, EmptySubscription).enable_federation()
+fn types() -> SchemaBuilder<OfferQuery, OfferMutation, OfferSubscription> {
+    let builder = Schema::build(OfferQuery, OfferMutation, OfferSubscription)
+        .enable_federation()
+        .enable_subscription_in_federation()
+        .override_output_type_description::<OfferConnection>("A page of offers.");
+    words::describe(builder)
 }
 
 /// The schema as a federation subgraph, in the schema definition language.
@@ -96,7 +103,8 @@ pub async fn app(
     let database = database::connect(settings, &metrics)
         .await
         .map_err(|error| format!("DATABASE_URL: {error}"))?;
-    let offers = Arc::new(Offers::new(database.clone(), settings.security));
+    let feed = Feed::start(&database, &settings.database_url);
+    let offers = Arc::new(Offers::new(database.clone(), settings.security, feed));
     let client =
         client::new(own.jwks_ca.as_deref()).map_err(|error| format!("JWKS_CA: {error}"))?;
     let authenticator: Authenticator = Arc::new(Jwks::new(client, own.jwks_url.to_string()));

@@ -16,7 +16,7 @@ pub(crate) type OfferConnection = Connection<page::Cursor, Offer>;
 
 /// What a user offers.
 #[derive(SimpleObject)]
-#[graphql(complex)]
+#[graphql(complex, shareable)]
 pub(crate) struct Offer {
     /// The identifier of the offer.
     id: ID,
@@ -75,10 +75,15 @@ pub(crate) struct UpdateOfferInput {
 #[derive(Default)]
 pub(crate) struct OfferQuery;
 
+/// What can be asked.
 #[Object(name = "Query")]
 impl OfferQuery {
     /// The offer with this identifier, or null.
-    async fn offer(&self, ctx: &Context<'_>, id: ID) -> Option<Result<Offer>> {
+    async fn offer(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The identifier of the offer.")] id: ID,
+    ) -> Option<Result<Offer>> {
         Offers::of(ctx).find(&id).await.transpose()
     }
 
@@ -98,6 +103,12 @@ impl OfferQuery {
         Offers::of(ctx).page(user, page).await
     }
 
+    /// Every code that an error can carry as `extensions.code`, and a failure of REST as `code`.
+    #[graphql(shareable)]
+    async fn error_codes(&self) -> &'static [Code] {
+        Code::ALL
+    }
+
     /// Resolves an offer that another subgraph names.
     #[graphql(entity)]
     async fn find_offer_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Offer>> {
@@ -114,10 +125,15 @@ impl OfferQuery {
 #[derive(Default)]
 pub(crate) struct OfferMutation;
 
+/// What can be done.
 #[Object(name = "Mutation")]
 impl OfferMutation {
     /// Creates an offer of a user.
-    async fn create_offer(&self, ctx: &Context<'_>, input: CreateOfferInput) -> Result<Offer> {
+    async fn create_offer(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is offered, and by whom.")] input: CreateOfferInput,
+    ) -> Result<Offer> {
         let offers = Offers::of(ctx);
         let mut fields = Fields::default();
         let user_id = id::parse(&input.user_id);
@@ -136,8 +152,8 @@ impl OfferMutation {
     async fn update_offer(
         &self,
         ctx: &Context<'_>,
-        id: ID,
-        input: UpdateOfferInput,
+        #[graphql(desc = "Which offer.")] id: ID,
+        #[graphql(desc = "What to change.")] input: UpdateOfferInput,
     ) -> Result<Offer> {
         let offers = Offers::of(ctx);
         let mut fields = Fields::default();
@@ -149,7 +165,11 @@ impl OfferMutation {
     }
 
     /// Deletes an offer.
-    async fn delete_offer(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
+    async fn delete_offer(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which offer.")] id: ID,
+    ) -> Result<bool> {
         let offers = Offers::of(ctx);
         let id = offers.owned(&id, Viewer::of(ctx)).await?;
         let deleted = offer::Entity::delete_by_id(id).exec(&offers.database).await?;
@@ -186,7 +206,10 @@ impl Offers {
             ..Default::default()
         };
         match row.insert(&self.database).await {
-            Ok(row) => Ok(row.into()),
+            Ok(row) => {
+                self.feed.created(&row);
+                Ok(row.into())
+            }
             Err(error) => match error.sql_err() {
                 Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
                     let detail = "names no user that exists";

@@ -8,7 +8,7 @@ use crate::{
     offer::{Offer, OfferConnection},
 };
 
-/// A user, whose other fields the Users service tells.
+/// A user, by its id alone.
 pub(crate) struct User {
     id: i64,
 }
@@ -19,6 +19,7 @@ impl User {
     }
 }
 
+/// Who offers: the Users service tells more.
 #[Object(shareable)]
 impl User {
     /// The identifier of the user.

@@ -187,22 +187,22 @@ mod tests {
     use super::*;
 
     fn counted() -> (Batcher<u32, u32>, Arc<AtomicUsize>) {
-        let rounds = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&rounds);
+        let runs = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&runs);
         let batcher = Batcher::new(move |keys: Vec<u32>| {
             count.fetch_add(1, Ordering::SeqCst);
             async move { Ok(keys.into_iter().filter(|key| *key < 1000).map(|k| (k, k + 1)).collect()) }
         });
-        (batcher, rounds)
+        (batcher, runs)
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_look_ups_of_one_task_are_one_batch() {
-        let (batcher, rounds) = counted();
+        let (batcher, runs) = counted();
         for round in 1..=100 {
             let answers = join_all((0..200).map(|key| batcher.load(key))).await;
             assert!((0u32..).zip(answers).all(|(key, answer)| answer == Ok(Some(key + 1))));
-            assert_eq!(rounds.load(Ordering::SeqCst), round);
+            assert_eq!(runs.load(Ordering::SeqCst), round);
         }
     }
 

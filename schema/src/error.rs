@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use async_graphql::{ErrorExtensionValues, Value, value};
+use async_graphql::{Enum, ErrorExtensionValues, Value, value};
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 /// What a resolver answers.
@@ -15,7 +15,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)+) => {
         /// Every code that an error can carry: `extensions.code` in GraphQL, `code` in a problem.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
+        #[graphql(name = "ErrorCode")]
         pub enum Code { $($(#[doc = $doc])+ $name,)+ }
 
         impl Code {
@@ -78,6 +79,8 @@ codes! {
     QueryTooComplex = "QUERY_TOO_COMPLEX",
     /// No document is known for this hash: send the query along.
     PersistedQueryNotFound = "PERSISTED_QUERY_NOT_FOUND",
+    /// A subscriber read too slowly, or too much happened at once: subscribe again.
+    EventsLost = "EVENTS_LOST",
     /// The Offers service cannot be reached: try again later.
     OffersUnavailable = "OFFERS_UNAVAILABLE",
     /// The public keys of the Users service cannot be fetched: try again later.

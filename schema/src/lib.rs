@@ -8,6 +8,7 @@ pub mod id;
 pub mod limits;
 pub mod page;
 pub mod viewer;
+pub mod words;
 
 pub use batch::Batcher;
 pub use error::{Code, Error, FieldError, Result};

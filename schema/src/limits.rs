@@ -32,6 +32,6 @@ pub fn apply<Q, M, S>(builder: SchemaBuilder<Q, M, S>) -> SchemaBuilder<Q, M, S>
 #[must_use]
 pub fn page(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
     let size = first.or(last).unwrap_or(crate::page::DEFAULT);
-    // A negative size is refused when the page is read.
-    1 + usize::try_from(size).unwrap_or_default().saturating_mul(child)
+    // One that no page has is refused when the page is read, with words that name it.
+    1 + usize::try_from(size.min(crate::page::MAX)).unwrap_or_default().saturating_mul(child)
 }

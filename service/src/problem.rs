@@ -73,7 +73,9 @@ pub fn status(code: Code) -> StatusCode {
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-        Code::OffersUnavailable
+        // It is told in a subscription alone, where there is no status.
+        Code::EventsLost
+        | Code::OffersUnavailable
         | Code::KeysUnavailable
         | Code::Busy
         | Code::DatabaseUnavailable

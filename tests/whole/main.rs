@@ -20,6 +20,7 @@ mod problem;
 mod process;
 mod relay;
 mod running;
+mod socket;
 mod stack;
 mod story;
 
@@ -35,6 +36,7 @@ mod outage;
 mod passwords;
 mod races;
 mod readme;
+mod schemas;
 mod secrets;
 mod security;
 mod seed;

@@ -59,7 +59,11 @@ pub(crate) struct AccountMutation;
 #[Object]
 impl AccountMutation {
     /// Registers a user.
-    async fn register(&self, ctx: &Context<'_>, input: RegisterInput) -> Result<User> {
+    async fn register(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who registers.")] input: RegisterInput,
+    ) -> Result<User> {
         let users = Users::of(ctx);
         let mut fields = Fields::default();
         fields.check("/username", &input.username, rules::username);
@@ -72,7 +76,12 @@ impl AccountMutation {
     }
 
     /// Changes a user.
-    async fn update_user(&self, ctx: &Context<'_>, id: ID, input: UpdateUserInput) -> Result<User> {
+    async fn update_user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which user.")] id: ID,
+        #[graphql(desc = "What to change.")] input: UpdateUserInput,
+    ) -> Result<User> {
         let users = Users::of(ctx);
         let id = id::parse(&id).ok_or_else(not_found)?;
         Viewer::of(ctx).act_for(users.security, id)?;
@@ -92,7 +101,11 @@ impl AccountMutation {
     }
 
     /// Changes the password of the user whose access token was sent, and ends all their sessions.
-    async fn change_password(&self, ctx: &Context<'_>, input: ChangePasswordInput) -> Result<bool> {
+    async fn change_password(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The password until now, and the new one.")] input: ChangePasswordInput,
+    ) -> Result<bool> {
         let users = Users::of(ctx);
         let id = Viewer::of(ctx).signed_in()?;
         let mut fields = Fields::default();
@@ -102,7 +115,11 @@ impl AccountMutation {
     }
 
     /// Deletes a user with all their offers and sessions.
-    async fn delete_user(&self, ctx: &Context<'_>, id: ID) -> Result<bool> {
+    async fn delete_user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which user.")] id: ID,
+    ) -> Result<bool> {
         let users = Users::of(ctx);
         let id = id::parse(&id).ok_or_else(not_found)?;
         Viewer::of(ctx).act_for(users.security, id)?;

@@ -21,7 +21,7 @@ use async_graphql::{
 };
 use axum::{Json, Router, http::header, routing::get};
 use chrono::TimeDelta;
-use schema::{Batcher, Security, limits};
+use schema::{Batcher, Security, limits, words};
 use sea_orm::DatabaseConnection;
 use service::{
     app::{self, Parts},
@@ -41,7 +41,7 @@ use login::LoginMutation;
 use offers::Offers;
 use password::Hasher;
 use throttle::Throttle;
-use user::UserQuery;
+use user::{OfferConnection, UserConnection, UserQuery};
 
 pub use keys::Rotated;
 pub use password::demo_hash;
@@ -52,7 +52,7 @@ pub const NAME: &str = "users-api";
 /// How often expired sessions are taken away.
 const SWEEP: Duration = Duration::from_hours(1);
 
-/// All mutations.
+/// What can be done.
 #[derive(MergedObject, Default)]
 struct Mutation(AccountMutation, LoginMutation);
 
@@ -80,7 +80,11 @@ impl Users {
 }
 
 fn types() -> SchemaBuilder<UserQuery, Mutation, EmptySubscription> {
-    Schema::build(UserQuery, Mutation::default(), EmptySubscription).enable_federation()
+    let builder = Schema::build(UserQuery, Mutation::default(), EmptySubscription)
+        .enable_federation()
+        .override_output_type_description::<UserConnection>("A page of users.")
+        .override_output_type_description::<OfferConnection>("A page of offers.");
+    words::describe(builder)
 }
 
 /// The schema as a federation subgraph, in the schema definition language.

@@ -72,7 +72,11 @@ pub(crate) struct LoginMutation;
 #[Object]
 impl LoginMutation {
     /// Logs a user in. It takes the same time for an unknown user and for a wrong password.
-    async fn authenticate(&self, ctx: &Context<'_>, input: AuthenticateInput) -> Result<Session> {
+    async fn authenticate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who logs in.")] input: AuthenticateInput,
+    ) -> Result<Session> {
         Users::of(ctx).authenticate(input).await.map(Session::from)
     }
 

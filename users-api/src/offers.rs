@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{Users, user::User};
 
-/// What a user offers.
+/// An offer as offers-api tells it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Offer {
@@ -33,6 +33,7 @@ impl Offer {
     }
 }
 
+/// What a user offers.
 #[Object(shareable)]
 impl Offer {
     /// The identifier of the offer.

@@ -38,7 +38,7 @@ impl From<entity::user::Model> for Row {
     }
 }
 
-/// Who registered.
+/// A user as a client sees it.
 pub(crate) struct User {
     row: Row,
     /// Shown to whoever made or changed it just now.
@@ -57,6 +57,7 @@ impl User {
     }
 }
 
+/// Who registered.
 #[Object(shareable)]
 impl User {
     /// The identifier of the user.
@@ -113,13 +114,14 @@ impl User {
 #[derive(Default)]
 pub(crate) struct UserQuery;
 
+/// What can be asked.
 #[Object(name = "Query")]
 impl UserQuery {
     /// The user with this identifier or this username, or null. Name one of the two.
     async fn user(
         &self,
         ctx: &Context<'_>,
-        id: Option<ID>,
+        #[graphql(desc = "The identifier of the user.")] id: Option<ID>,
         #[graphql(desc = "The name to log in with, in any case.")] username: Option<String>,
     ) -> Option<Result<User>> {
         let users = Users::of(ctx);
@@ -154,6 +156,12 @@ impl UserQuery {
     async fn me(&self, ctx: &Context<'_>) -> Option<Result<User>> {
         let found = Users::of(ctx).rows.load(Viewer::of(ctx).id()?).await;
         found.map(|row| row.map(User::from)).transpose()
+    }
+
+    /// Every code that an error can carry as `extensions.code`, and a failure of REST as `code`.
+    #[graphql(shareable)]
+    async fn error_codes(&self) -> &'static [Code] {
+        Code::ALL
     }
 
     /// Resolves a user that another subgraph names.

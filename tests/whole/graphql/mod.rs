@@ -2,10 +2,13 @@
 
 mod access;
 mod connections;
+mod descriptions;
 mod entities;
 mod execution;
 mod introspection;
 mod offers;
 mod sessions;
+mod subscriptions;
 mod transport;
 mod users;
+mod walk;
