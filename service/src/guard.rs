@@ -172,3 +172,43 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         self.bound(cx, shut)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum_server::accept::DefaultAcceptor;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_too_many_is_closed_and_room_comes_back() {
+        let guard = Guard::new(DefaultAcceptor, &Arc::new(Semaphore::new(2)));
+        let first = guard.accept((), ()).await.unwrap();
+        let second = guard.accept((), ()).await.unwrap();
+        assert!(guard.accept((), ()).await.is_err());
+        drop(first);
+        let third = guard.accept((), ()).await.unwrap();
+        assert!(guard.accept((), ()).await.is_err());
+        drop((second, third));
+        assert_eq!(guard.room.available_permits(), 2);
+    }
+
+    #[tokio::test]
+    async fn the_opening_is_over_when_it_is_clear_what_is_spoken() {
+        let guard = Guard::new(DefaultAcceptor, &Arc::new(Semaphore::new(1)));
+        for (said, over) in [
+            (&[&b""[..]][..], false),
+            (&[b"P", b"RI * HTT"], false),
+            (&[b"P", b"OST"], true),
+            (&[b"GET / HTTP/1.1\r\n"], true),
+            (&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r"], false),
+            (&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r", b"\n"], true),
+            (&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n and more"], true),
+        ] {
+            let (mut stream, ()) = guard.accept((), ()).await.unwrap();
+            for bytes in said {
+                stream.hear(bytes);
+            }
+            assert_eq!(stream.opening.is_none(), over, "{said:?}");
+        }
+    }
+}

@@ -11,6 +11,7 @@ async fn help_lists_every_setting_with_its_default() {
         "TLS_KEY",
         "SECURITY",
         "CORS_ORIGINS",
+        "TRUSTED_PROXIES",
         "LOG",
         "LOG_FORMAT",
         "info",
