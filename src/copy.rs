@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 /// Copies what is not there yet; the tables are made if there are none.
 pub(crate) async fn run(settings: &Settings, arguments: &Arguments) -> Result<(), String> {
     let named = |error| format!("DATABASE_URL: {error}");
-    let from = database::connect(settings, &Metrics::new(|_| ())).await.map_err(named)?;
+    let from = database::connect(settings, &Metrics::default()).await.map_err(named)?;
     copy(&from, &arguments.to).await.map_err(|error| format!("--to: {error}"))
 }
 

@@ -88,7 +88,7 @@ fn defaults(command: Command) -> Command {
 
 async fn migrate(settings: &Settings) -> Result<(), String> {
     let named = |error| format!("DATABASE_URL: {error}");
-    let database = database::connect(settings, &Metrics::new(|_| ())).await.map_err(named)?;
+    let database = database::connect(settings, &Metrics::default()).await.map_err(named)?;
     migration::up(&database).await.map_err(named)?;
     database.close().await.map_err(named)
 }
@@ -124,8 +124,8 @@ async fn serve(
     offers.announce(offers_api::NAME);
     links(&users, &offers);
     let served = tokio::try_join!(
-        users.serve(users_app, stop_users),
-        offers.serve(offers_app, stop_offers),
+        users.serve(users_app, stop_users, settings.drain),
+        offers.serve(offers_app, stop_offers, settings.drain),
     );
     served.map(drop).map_err(|error| error.to_string())
 }

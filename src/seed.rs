@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
 /// Adds the users and offers that are not there yet.
 pub(crate) async fn run(settings: &Settings, arguments: &Arguments) -> Result<(), String> {
     let named = |error| format!("DATABASE_URL: {error}");
-    let database = database::connect(settings, &Metrics::new(|_| ())).await.map_err(named)?;
+    let database = database::connect(settings, &Metrics::default()).await.map_err(named)?;
     // One hash for all: each of its own would take 20 ms.
     let hash = users_api::demo_hash(PASSWORD).map_err(|error| error.detail.into_owned())?;
     let bar = ProgressBar::new(arguments.users.into()).with_style(style());

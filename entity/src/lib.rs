@@ -4,6 +4,7 @@
 //! says so.
 
 mod hash;
+pub mod keyed_offer;
 pub mod offer;
 pub mod refresh_token;
 pub mod user;

@@ -1,6 +1,7 @@
 //! The history of the tables. The one place where SQL text may stand.
 
 mod m20261121_000001_tables;
+mod m20261122_000001_idempotency_keys;
 
 use sea_orm_migration::MigrationStatus;
 use sea_orm_migration::prelude::*;
@@ -16,7 +17,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261121_000001_tables::Migration)]
+        vec![
+            Box::new(m20261121_000001_tables::Migration),
+            Box::new(m20261122_000001_idempotency_keys::Migration),
+        ]
     }
 }
 

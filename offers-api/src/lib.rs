@@ -4,10 +4,11 @@ mod feed;
 mod jwks;
 mod load;
 mod offer;
+mod once;
 mod rest;
 mod user;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_graphql::{Context, SDLExportOptions, SchemaBuilder, ValidationMode};
 use clap::Args;
@@ -31,6 +32,8 @@ use offer::{OfferConnection, OfferMutation, OfferQuery};
 
 /// The name of the service.
 pub const NAME: &str = "offers-api";
+/// How often the keys of requests that are kept no longer are taken away.
+const SWEEP: Duration = Duration::from_hours(1);
 
 /// What only this service needs to know.
 #[derive(Clone, Debug, Args)]
@@ -62,11 +65,23 @@ struct Offers {
 }
 
 impl Offers {
-    fn new(database: DatabaseConnection, security: Security, feed: Arc<Feed>) -> Self {
+    fn new(
+        database: DatabaseConnection,
+        security: Security,
+        feed: Arc<Feed>,
+        metrics: &Metrics,
+    ) -> Self {
         let pool = database.clone();
-        let by_id = Batcher::new(move |ids| load::by_id(pool.clone(), ids));
-        let pool = database.clone();
-        let of_user = Batcher::new(move |keys| load::of_user(pool.clone(), keys));
+        let figures = metrics.clone();
+        let by_id = Batcher::new(move |ids| {
+            figures.batch("offers", ids.len());
+            load::by_id(pool.clone(), ids)
+        });
+        let (pool, figures) = (database.clone(), metrics.clone());
+        let of_user = Batcher::new(move |keys| {
+            figures.batch("pages", keys.len());
+            load::of_user(pool.clone(), keys)
+        });
         Self { database, security, feed, by_id, of_user }
     }
 
@@ -99,12 +114,13 @@ pub async fn app(
     own: &Own,
     stopping: watch::Receiver<bool>,
 ) -> Result<App, String> {
-    let metrics = Metrics::new(|_| ());
+    let metrics = Metrics::default();
     let database = database::connect(settings, &metrics)
         .await
         .map_err(|error| format!("DATABASE_URL: {error}"))?;
     let feed = Feed::start(&database, &settings.database_url);
-    let offers = Arc::new(Offers::new(database.clone(), settings.security, feed));
+    let offers = Arc::new(Offers::new(database.clone(), settings.security, feed, &metrics));
+    tokio::spawn(sweep(database.clone()));
     let client =
         client::new(own.jwks_ca.as_deref()).map_err(|error| format!("JWKS_CA: {error}"))?;
     let authenticator: Authenticator = Arc::new(Jwks::new(client, own.jwks_url.to_string()));
@@ -122,6 +138,16 @@ pub async fn app(
     });
     let api = rest::router(trusted)?.merge(graphql);
     Ok(app::assemble(Parts { settings, database, metrics, authenticator, stopping, api, open }))
+}
+
+async fn sweep(database: DatabaseConnection) {
+    let mut hours = tokio::time::interval(SWEEP);
+    loop {
+        hours.tick().await;
+        if let Ok(swept @ 1..) = once::forget(&database).await {
+            tracing::info!(swept, "keys of requests forgotten");
+        }
+    }
 }
 
 fn pages(settings: &Settings) -> Pages {

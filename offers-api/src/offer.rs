@@ -9,7 +9,11 @@ use entity::offer;
 use schema::{Code, Error, Fields, Page, Result, Viewer, id, page};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, EntityTrait, SqlErr};
 
-use crate::{Offers, user::User};
+use crate::{
+    Offers,
+    once::{self, Created},
+    user::User,
+};
 
 /// A page of offers, oldest first.
 pub(crate) type OfferConnection = Connection<page::Cursor, Offer>;
@@ -59,6 +63,9 @@ pub(crate) struct CreateOfferInput {
     title: String,
     /// What is offered, in 1 to 20000 characters.
     text: String,
+    /// What the client names this request by, 1 to 255 visible ASCII characters. For a day, the same
+    /// request with the same key answers the same offer and creates no other.
+    idempotency_key: Option<String>,
 }
 
 /// What to change of an offer. What is left out stays.
@@ -142,10 +149,16 @@ impl OfferMutation {
         }
         fields.check("/title", &input.title, title);
         fields.check("/text", &input.text, text);
+        if let Some(key) = &input.idempotency_key {
+            fields.check("/idempotencyKey", key, once::rule);
+        }
         fields.finish()?;
         let user_id = user_id.unwrap_or_default();
         Viewer::of(ctx).act_for(offers.security, user_id)?;
-        offers.create(user_id, input.title, input.text).await
+        match input.idempotency_key {
+            Some(key) => offers.create_once(key, user_id, input.title, input.text).await,
+            None => offers.create(user_id, input.title, input.text).await,
+        }
     }
 
     /// Changes an offer.
@@ -211,12 +224,25 @@ impl Offers {
                 Ok(row.into())
             }
             Err(error) => match error.sql_err() {
-                Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
-                    let detail = "names no user that exists";
-                    Err(Error::field(Code::UserNotFound, "/userId", detail))
-                }
+                Some(SqlErr::ForeignKeyConstraintViolation(_)) => Err(no_user()),
                 _ => Err(error.into()),
             },
+        }
+    }
+
+    async fn create_once(
+        &self,
+        key: String,
+        user_id: i64,
+        title: String,
+        text: String,
+    ) -> Result<Offer> {
+        match once::create(&self.database, key, user_id, title, text).await? {
+            Created::New(row) => {
+                self.feed.created(&row);
+                Ok(row.into())
+            }
+            Created::Before(row) => Ok(row.into()),
         }
     }
 
@@ -233,6 +259,11 @@ impl Offers {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The offer of nobody.
+pub(crate) fn no_user() -> Error {
+    Error::field(Code::UserNotFound, "/userId", "names no user that exists")
 }
 
 fn not_found() -> Error {

@@ -4,7 +4,7 @@ use async_graphql::{Value, value};
 use axum::{
     Extension, Json, Router,
     extract::State,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -103,9 +103,15 @@ struct NewOffer {
     text: String,
 }
 
+/// Names a request, so that it can be repeated after a lost answer.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const IDEMPOTENCY: &str = "What the client names this request by, 1 to 255 visible ASCII characters. \
+    For a day, the same request with the same key answers the same offer and creates no other.";
+
 /// Creates an offer of a user.
 #[utoipa::path(
-    post, path = "/offer/create/", tag = "offers", request_body = NewOffer, security((), ("bearer" = [])),
+    post, path = "/offer/create/", tag = "offers", request_body = NewOffer,
+    params(("Idempotency-Key" = Option<String>, Header, description = IDEMPOTENCY)), security((), ("bearer" = [])),
     responses(
         (status = 201, description = "The offer.", body = Offer),
         (status = 400, description = "No JSON object.", body = Problem),
@@ -113,18 +119,22 @@ struct NewOffer {
         (status = 403, description = "The access token of another user.", body = Problem),
         (status = 413, description = "The body is larger than 256 KiB.", body = Problem),
         (status = 415, description = "The body is no JSON.", body = Problem),
-        (status = 422, description = "A bad field, or `USER_NOT_FOUND`.", body = Problem),
+        (status = 422, description = "A bad field, `USER_NOT_FOUND`, or `IDEMPOTENCY_KEY_REUSED`.", body = Problem),
     )
 )]
 async fn create(
     State(rest): State<Arc<Rest>>,
     Extension(viewer): Extension<Viewer>,
+    headers: HeaderMap,
     mut body: Body,
 ) -> Result<Response, Problem> {
+    // What is no text breaks the rule for a key.
+    let key = headers.get(IDEMPOTENCY_KEY).map(|key| String::from_utf8_lossy(key.as_bytes()));
     let input = value!({
         "userId": body.id("user_id"),
         "title": body.text("title", Some(offer::title)),
         "text": body.text("text", Some(offer::text)),
+        "idempotencyKey": key.map_or(Value::Null, |key| key.into_owned().into()),
     });
     body.finish()?;
     let offer: Offer = rest.create.run(&rest.schema, viewer, [("input", input)]).await?;

@@ -7,7 +7,9 @@
 use std::{borrow::Cow, sync::Arc};
 
 use async_graphql::{Enum, ErrorExtensionValues, Value, value};
-use sea_orm::{DbErr, RuntimeErr, sqlx};
+use sea_orm::DbErr;
+
+use crate::away;
 
 /// What a resolver answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -87,6 +89,8 @@ codes! {
     KeysUnavailable = "KEYS_UNAVAILABLE",
     /// Too much work of this kind is waiting: try again later.
     Busy = "BUSY",
+    /// The `Idempotency-Key` was used before, with another request.
+    IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED",
     /// The database cannot be reached: try again later.
     DatabaseUnavailable = "DATABASE_UNAVAILABLE",
     /// Something went wrong on this side.
@@ -174,39 +178,13 @@ impl Error {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        if unavailable(&error) {
+        if away::notice(&error) {
             tracing::warn!(%error, "database unavailable");
             let detail = "The database cannot be reached at the moment.";
             return Self::new(Code::DatabaseUnavailable, detail).retry_after(1);
         }
         Self::internal(error)
     }
-}
-
-/// Whether the database is away rather than the statement wrong.
-fn unavailable(error: &DbErr) -> bool {
-    let (DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)) = error else {
-        return matches!(error, DbErr::ConnectionAcquire(_));
-    };
-    let RuntimeErr::SqlxError(cause) = cause else { return matches!(error, DbErr::Conn(_)) };
-    match &**cause {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(cause) => cause.code().is_some_and(|code| away(&code)),
-        _ => false,
-    }
-}
-
-/// PostgreSQL's codes for a server that goes, comes, is full or only reads (appendix A of its
-/// manual), and `SQLITE_BUSY`.
-fn away(code: &str) -> bool {
-    code.starts_with("08")
-        || code.starts_with("57P")
-        || matches!(code, "53300" | "25006" | "55P03" | "57014" | "3D000" | "5" | "261" | "517")
 }
 
 impl From<Error> for async_graphql::Error {

@@ -1,6 +1,7 @@
 //! What both GraphQL schemas share, and no HTTP: error codes, who asks and what they may do,
 //! paging and limits.
 
+pub mod away;
 pub mod batch;
 pub mod error;
 pub mod fields;

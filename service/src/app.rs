@@ -4,9 +4,9 @@ use std::{any::Any, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::{from_fn, from_fn_with_state, map_response},
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Version, header},
+    middleware::{Next, from_fn, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -47,6 +47,7 @@ const READY: Duration = Duration::from_secs(2);
 /// Answers below this many bytes are not worth compressing.
 const COMPRESS: u64 = 1024;
 
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a service is made of.
@@ -72,7 +73,7 @@ pub struct Parts<'a> {
 pub fn assemble(parts: Parts<'_>) -> App {
     let health = Router::new()
         .route("/health/live", get(StatusCode::OK))
-        .route("/health/ready", get(ready).with_state((parts.database, parts.stopping)))
+        .route("/health/ready", get(ready).with_state((parts.database, parts.stopping.clone())))
         .route("/metrics", get(async |State(metrics): State<Metrics>| metrics.show()))
         .with_state(parts.metrics.clone());
     let proxies: origin::Proxies = parts.settings.trusted_proxies.as_slice().into();
@@ -91,15 +92,33 @@ pub fn assemble(parts: Parts<'_>) -> App {
         .layer(map_response(harden))
         .layer(from_fn_with_state(parts.metrics, metrics::layer))
         .layer(from_fn_with_state(proxies, origin::layer))
+        .layer(from_fn_with_state(parts.stopping, leave))
         .layer(
             TraceLayer::new_for_http()
                 .make_span_with(DefaultMakeSpan::new().level(Level::DEBUG))
                 .on_request(DefaultOnRequest::new().level(Level::TRACE))
+                // A failure is told where it happens, in words.
+                .on_failure(())
                 .on_response(DefaultOnResponse::new().level(Level::DEBUG)),
         )
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid));
     NormalizePath::trim_trailing_slash(router)
+}
+
+/// Asks clients of a service that ends to leave: an idle connection that is closed later might have
+/// a request under way by then (RFC 9112, section 9.6). HTTP/2 has its own word for it.
+async fn leave(
+    State(stopping): State<watch::Receiver<bool>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let plain = request.version() < Version::HTTP_2;
+    let mut response = next.run(request).await;
+    if plain && *stopping.borrow() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 type Readiness = (DatabaseConnection, watch::Receiver<bool>);
@@ -167,7 +186,7 @@ fn compressible() -> impl Predicate {
 fn cors(origins: &[Origin]) -> CorsLayer {
     let layer = CorsLayer::new()
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, IDEMPOTENCY_KEY])
         .expose_headers([header::LINK, header::LOCATION, header::RETRY_AFTER]);
     if origins.iter().any(|origin| origin.0 == "*") {
         return layer.allow_origin(AnyOf);

@@ -10,7 +10,9 @@ use sea_orm::{
 use crate::{metrics::Metrics, settings::Settings};
 
 /// How long a request waits for a connection.
-const ACQUIRE: Duration = Duration::from_secs(5);
+const ACQUIRE: Duration = Duration::from_secs(3);
+/// How long a statement waits for the one writer that SQLite lets at its file.
+const BUSY: Duration = Duration::from_secs(5);
 /// How long one statement may run.
 const STATEMENT: Duration = Duration::from_secs(15);
 /// A connection idle for so long is tried before it is used; a ping each time costs a sixth of
@@ -40,12 +42,18 @@ pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseC
                 .journal_mode(SqliteJournalMode::Wal)
                 // A write is answered only when it is on the disk.
                 .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(ACQUIRE)
+                .busy_timeout(BUSY)
         });
     } else {
         options.statement_timeout(STATEMENT);
+        // A server that became a read-only standby still answers a ping, so the age decides.
+        options.map_sqlx_postgres_before_acquire(|_, connection| {
+            let older = schema::away::steady_for().is_some_and(|span| connection.age > span);
+            Box::pin(async move { Ok(!older) })
+        });
     }
     let mut db = Database::connect(options).await?;
+    metrics.watch(&db);
     let metrics = metrics.clone();
     db.set_metric_callback(move |info| metrics.statement(info.elapsed, info.failed));
     Ok(db)

@@ -41,7 +41,7 @@ pub async fn run(
         let (stop, stopping) = watch::channel(false);
         let app = app(stopping).await?;
         listeners.announce(name);
-        listeners.serve(app, stop).await.map_err(|error| error.to_string())
+        listeners.serve(app, stop, settings.drain).await.map_err(|error| error.to_string())
     };
     if let Err(problem) = start.await {
         settings::refuse(&problem);

@@ -42,8 +42,6 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long requests under way are waited for at shutdown.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// How long new connections are still let in after `/health/ready` has turned 503.
-const NOTICE: Duration = Duration::from_secs(1);
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 128;
 
@@ -99,19 +97,29 @@ impl Listeners {
         address(self.https.as_ref().map(|(socket, _)| socket), "https")
     }
 
-    /// Serves until a signal; then tells so by `stop`, answers what is under way, and waits for
-    /// those who listen to `stop` to end.
+    /// Serves until a signal; then tells so by `stop`, lets new connections in for as long as
+    /// `drain`, answers what is under way, and waits for those who listen to `stop` to end.
     ///
     /// # Errors
     /// Says why a socket cannot be served.
-    pub async fn serve(self, app: App, stop: watch::Sender<bool>) -> io::Result<()> {
-        let served = self.until_signal(app, &stop).await;
+    pub async fn serve(
+        self,
+        app: App,
+        stop: watch::Sender<bool>,
+        drain: Duration,
+    ) -> io::Result<()> {
+        let served = self.until_signal(app, &stop, drain).await;
         // WebSockets are told by their own close frames, past the requests that opened them.
         let _ = tokio::time::timeout(GRACE, stop.closed()).await;
         served
     }
 
-    async fn until_signal(self, app: App, stop: &watch::Sender<bool>) -> io::Result<()> {
+    async fn until_signal(
+        self,
+        app: App,
+        stop: &watch::Sender<bool>,
+        drain: Duration,
+    ) -> io::Result<()> {
         let handle = Handle::new();
         let room = guard::room();
         let clients = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
@@ -132,14 +140,20 @@ impl Listeners {
         };
         let [mut terminate, mut interrupt] = self.signals;
         let ended = async {
-            tokio::select! {
-                _ = terminate.recv() => (),
-                _ = interrupt.recv() => (),
-            }
+            let drain = tokio::select! {
+                _ = terminate.recv() => drain,
+                // A person at a terminal, with nobody to be told.
+                _ = interrupt.recv() => Duration::ZERO,
+            };
             tracing::info!("shutting down");
             // Whoever looks at `/health/ready` sends nobody here any more before nobody is let in.
             stop.send_replace(true);
-            tokio::time::sleep(NOTICE).await;
+            tokio::select! {
+                () = tokio::time::sleep(drain) => (),
+                // A second signal has no patience.
+                _ = terminate.recv() => (),
+                _ = interrupt.recv() => (),
+            }
             handle.graceful_shutdown(Some(GRACE));
             std::future::pending().await
         };

@@ -1,6 +1,11 @@
 //! Prometheus metrics, one registry a service.
 
-use std::{sync::Arc, time::Duration};
+mod pool;
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -13,12 +18,17 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::Registry,
 };
+use sea_orm::DatabaseConnection;
 use tokio::time::Instant;
+
+use pool::Pool;
 
 /// The text format that Prometheus reads.
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Upper bounds of the buckets for the sizes of batches.
+const KEYS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1000.0];
 /// Upper bounds of the latency buckets, in seconds.
-const LATENCY: [f64; 12] =
+pub const LATENCY: [f64; 12] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -26,6 +36,11 @@ struct Answer {
     method: String,
     route: String,
     status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Batch {
+    of: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -42,12 +57,21 @@ pub struct Metrics {
     statements: Counter,
     failed_statements: Counter,
     statement_latency: Histogram,
+    batches: Family<Batch, Histogram>,
+    pool: Arc<OnceLock<DatabaseConnection>>,
+}
+
+/// Nothing but what every service counts.
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new(|_| ()).0
+    }
 }
 
 impl Metrics {
     /// Counts nothing yet. `own` registers what only this service counts.
     #[must_use]
-    pub fn new(own: impl FnOnce(&mut Registry)) -> Self {
+    pub fn new<T>(own: impl FnOnce(&mut Registry) -> T) -> (Self, T) {
         let histogram = || Histogram::new(LATENCY);
         let mut registry = Registry::default();
         let requests = Family::default();
@@ -67,9 +91,23 @@ impl Metrics {
             "Time of a statement",
             statement_latency.clone(),
         );
-        own(&mut registry);
+        let batches = Family::new_with_constructor((|| Histogram::new(KEYS)) as fn() -> Histogram);
+        registry.register("batch_keys", "Look-ups done as one", batches.clone());
+        let pool = Arc::default();
+        registry.register_collector(Box::new(Pool(Arc::clone(&pool))));
+        let own = own(&mut registry);
         let registry = Arc::new(registry);
-        Self { registry, requests, latency, statements, failed_statements, statement_latency }
+        let metrics = Self {
+            registry,
+            requests,
+            latency,
+            statements,
+            failed_statements,
+            statement_latency,
+            batches,
+            pool,
+        };
+        (metrics, own)
     }
 
     /// Counts a statement.
@@ -79,6 +117,17 @@ impl Metrics {
         if failed {
             self.failed_statements.inc();
         }
+    }
+
+    /// Counts a batch of so many look-ups.
+    pub fn batch(&self, of: &'static str, keys: usize) {
+        let keys = u32::try_from(keys).unwrap_or(u32::MAX);
+        self.batches.get_or_create(&Batch { of }).observe(keys.into());
+    }
+
+    /// Shows the connections of a pool, the first that is given.
+    pub(crate) fn watch(&self, pool: &DatabaseConnection) {
+        let _ = self.pool.set(pool.clone());
     }
 
     /// All figures as text.

@@ -61,7 +61,9 @@ pub fn status(code: Code) -> StatusCode {
         | Code::QueryTooComplex => StatusCode::BAD_REQUEST,
         // Apollo's clients look for the code in an answer of status 200.
         Code::PersistedQueryNotFound => StatusCode::OK,
-        Code::InvalidInput | Code::UserNotFound => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::InvalidInput | Code::UserNotFound | Code::IdempotencyKeyReused => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         Code::Unauthenticated | Code::InvalidToken | Code::InvalidCredentials => {
             StatusCode::UNAUTHORIZED
         }

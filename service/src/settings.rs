@@ -44,6 +44,10 @@ pub struct Settings {
     /// Whether a browser gets GraphiQL
     #[arg(long, env, default_value = "on", value_name = "on|off")]
     pub graphiql: Switch,
+    /// For how long a service that is told to end (SIGTERM) says that it is not ready and still
+    /// takes requests
+    #[arg(long, env, default_value = "1s", value_name = "SPAN", value_parser = span)]
+    pub drain: Duration,
     /// What is logged, as a filter of crate tracing-subscriber
     #[arg(long, env, default_value = "info", value_name = "FILTER")]
     pub log: String,
@@ -177,6 +181,16 @@ pub fn http_url(text: &str) -> Result<Url, String> {
     }
 }
 
+/// A time span of a millisecond to a minute, such as `400ms`.
+///
+/// # Errors
+/// Says what is wrong with the text.
+pub fn moment(text: &str) -> Result<Duration, String> {
+    let span = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let fits = (Duration::from_millis(1)..=Duration::from_mins(1)).contains(&span);
+    if fits { Ok(span) } else { Err("must be between 1ms and 1m".to_owned()) }
+}
+
 /// A time span above zero, such as `10m` or `30d`.
 ///
 /// # Errors
@@ -251,6 +265,14 @@ mod tests {
         assert_eq!(network("2001:db8::/32").unwrap().prefix_len(), 32);
         for bad in ["", "10.0.0.1/33", "10.0.0", "localhost", "10.0.0.1:80"] {
             assert!(network(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn moments_are_short() {
+        assert_eq!(moment("400ms"), Ok(Duration::from_millis(400)));
+        for bad in ["", "0s", "5", "999us", "61s", "soon"] {
+            assert!(moment(bad).is_err(), "{bad}");
         }
     }
 

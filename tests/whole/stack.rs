@@ -50,7 +50,8 @@ impl Layout {
             offers_relayed: false,
             database_relayed: false,
         };
-        setup.set("SECURITY", "spec").set(name, value)
+        // A machine that runs all tests at once is slow to show signs of life.
+        setup.set("SECURITY", "spec").set("OFFERS_PATIENCE", "10s").set(name, value)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod account;
 mod event;
+mod figures;
 mod keys;
 mod login;
 mod offers;
@@ -12,6 +13,7 @@ mod session;
 mod settings;
 mod throttle;
 mod token;
+mod upstream;
 mod user;
 
 use std::{sync::Arc, time::Duration};
@@ -36,6 +38,7 @@ use tokio::sync::watch;
 use utoipa::OpenApi;
 
 use account::AccountMutation;
+use figures::Figures;
 use keys::Keys;
 use login::LoginMutation;
 use offers::Offers;
@@ -104,11 +107,11 @@ pub async fn app(
     upstream: &Upstream,
     stopping: watch::Receiver<bool>,
 ) -> Result<App, String> {
-    let metrics = Metrics::new(|_| ());
+    let (metrics, figures) = Metrics::new(Figures::register);
     let database = database::connect(settings, &metrics)
         .await
         .map_err(|error| format!("DATABASE_URL: {error}"))?;
-    let users = Arc::new(users(settings, own, upstream, database.clone())?);
+    let users = Arc::new(users(settings, own, upstream, database.clone(), &metrics, figures)?);
     tokio::spawn(sweep(Arc::clone(&users)));
     let watched = Arc::clone(&users);
     tokio::spawn(async move { watched.keys.watch().await });
@@ -135,19 +138,31 @@ fn users(
     own: &Own,
     upstream: &Upstream,
     database: DatabaseConnection,
+    metrics: &Metrics,
+    figures: Figures,
 ) -> Result<Users, String> {
     let keys = Keys::open(&own.keys.jwt_key_dir).map_err(|error| own.keys.named(&error))?;
     let client = client::new(upstream.offers_ca.as_deref())
         .map_err(|error| format!("OFFERS_CA: {error}"))?;
     let ttl = |name, span| TimeDelta::from_std(span).map_err(|error| format!("{name}: {error}"));
+    let Figures { hashes_waiting, hashes_running, upstream: figures } = figures;
+    let way = upstream::Upstream::new(client, &upstream.offers_url, own.offers_patience, figures);
     let (pool, other) = (database.clone(), database.clone());
+    let (by_id, by_name) = (metrics.clone(), metrics.clone());
     Ok(Users {
         database,
         security: settings.security,
-        rows: Batcher::new(move |ids| user::by_id(pool.clone(), ids)),
-        names: Batcher::new(move |names| user::by_name(other.clone(), names)),
-        offers: Offers::new(client, &upstream.offers_url),
-        hasher: Hasher::new().map_err(|error| error.detail.into_owned())?,
+        rows: Batcher::new(move |ids| {
+            by_id.batch("users", ids.len());
+            user::by_id(pool.clone(), ids)
+        }),
+        names: Batcher::new(move |names| {
+            by_name.batch("names", names.len());
+            user::by_name(other.clone(), names)
+        }),
+        offers: Offers::new(way, metrics),
+        hasher: Hasher::new(hashes_waiting, hashes_running)
+            .map_err(|error| error.detail.into_owned())?,
         throttle: Throttle::default(),
         keys,
         access_ttl: ttl("ACCESS_TTL", own.access_ttl)?,

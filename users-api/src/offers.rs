@@ -7,12 +7,12 @@ use std::collections::HashMap;
 
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
-use reqwest::{Client, Url};
-use schema::{Batcher, Code, Error, Page, Result, Slice, batch::Found, id, page};
+use schema::{Batcher, Error, Page, Result, Slice, batch::Found, id, page};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use service::metrics::Metrics;
 
-use crate::{Users, user::User};
+use crate::{Users, upstream::Upstream, user::User};
 
 /// An offer as offers-api tells it.
 #[derive(Clone, Debug, Deserialize)]
@@ -108,13 +108,6 @@ const ONES: &str = "query($o:[_Any!]!){_entities(representations:$o)\
                     {...on Offer{id userId title text createdAt}}}";
 
 #[derive(Deserialize)]
-struct Answer<T> {
-    data: Option<T>,
-    #[serde(default)]
-    errors: Vec<Value>,
-}
-
-#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Entity {
     offers_connection: Connection,
@@ -141,14 +134,18 @@ struct Ones {
 }
 
 impl Offers {
-    pub(crate) fn new(client: Client, url: &Url) -> Self {
-        let endpoint = format!("{}/graphql", url.as_str().trim_end_matches('/'));
-        let upstream = Upstream { client, endpoint };
-        let other = upstream.clone();
-        Self {
-            pages: Batcher::new(move |keys| pages(upstream.clone(), keys)),
-            ones: Batcher::new(move |ids| ones(other.clone(), ids)),
-        }
+    pub(crate) fn new(upstream: Upstream, metrics: &Metrics) -> Self {
+        let (other, figures) = (upstream.clone(), metrics.clone());
+        let pages = Batcher::new(move |keys: Vec<_>| {
+            figures.batch("pages", keys.len());
+            pages(upstream.clone(), keys)
+        });
+        let figures = metrics.clone();
+        let ones = Batcher::new(move |ids: Vec<_>| {
+            figures.batch("offers", ids.len());
+            ones(other.clone(), ids)
+        });
+        Self { pages, ones }
     }
 
     /// A page of a user's offers.
@@ -166,32 +163,6 @@ impl Offers {
     pub(crate) async fn one(&self, id: i64) -> Result<Option<Offer>> {
         self.ones.load(id).await
     }
-}
-
-#[derive(Clone)]
-struct Upstream {
-    client: Client,
-    endpoint: String,
-}
-
-impl Upstream {
-    async fn ask<T: for<'de> Deserialize<'de>>(&self, query: &str, variables: Value) -> Result<T> {
-        let body = json!({ "query": query, "variables": variables });
-        let request = self.client.post(&self.endpoint).json(&body);
-        let answer: Answer<T> = async { request.send().await?.error_for_status()?.json().await }
-            .await
-            .map_err(|error| away(&error))?;
-        match answer {
-            Answer { data: Some(data), errors } if errors.is_empty() => Ok(data),
-            Answer { errors, .. } => Err(away(&format_args!("{errors:?}"))),
-        }
-    }
-}
-
-fn away(cause: &dyn std::fmt::Display) -> Error {
-    tracing::warn!(%cause, "offers-api unavailable");
-    let detail = "The Offers service cannot be reached at the moment.";
-    Error::new(Code::OffersUnavailable, detail).retry_after(1)
 }
 
 async fn pages(upstream: Upstream, keys: Vec<(i64, Page)>) -> Found<(i64, Page), Slice<Offer>> {

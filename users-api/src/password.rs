@@ -5,19 +5,14 @@
 
 mod common;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread::available_parallelism,
-};
+use std::{sync::Arc, thread::available_parallelism};
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc},
 };
 use entity::PasswordHash;
+use prometheus_client::metrics::gauge::Gauge;
 use schema::{Code, Error, Result};
 use tokio::sync::Semaphore;
 
@@ -26,7 +21,7 @@ pub(crate) const BYTES: usize = 1024;
 /// The fewest characters of a new password in strict mode. NIST asks for 8 beside a second factor.
 const STRICT_CHARACTERS: usize = 8;
 /// How many hashes may wait for one that is under way; each takes about 20 ms.
-const QUEUE: usize = 50;
+const QUEUE: i64 = 50;
 /// The most that stored parameters may ask for: past that a hash is refused, not computed.
 const CLAMP: (u32, u32, u32) = (64 * 1024, 8, 4);
 
@@ -59,17 +54,20 @@ pub(crate) enum Verdict {
 #[derive(Clone)]
 pub(crate) struct Hasher {
     permits: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
+    waiting: Gauge,
+    running: Gauge,
     /// Verified in place of the hash of a user that does not exist, so that it costs the same.
     nobody: PasswordHash,
 }
 
 impl Hasher {
-    pub(crate) fn new() -> Result<Self> {
+    /// Shows in these figures how many hashes wait and run.
+    pub(crate) fn new(waiting: Gauge, running: Gauge) -> Result<Self> {
         let cores = available_parallelism().map_or(1, Into::into);
         Ok(Self {
             permits: Arc::new(Semaphore::new(cores)),
-            waiting: Arc::default(),
+            waiting,
+            running,
             nobody: hash(&uuid::Uuid::new_v4().to_string())?,
         })
     }
@@ -104,9 +102,10 @@ impl Hasher {
         })?;
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(Error::internal)?;
         drop(place);
+        let running = Running::start(self.running.clone());
         let work = tokio::task::spawn_blocking(move || {
             // Held by the work: a client that leaves does not make room for more at once.
-            let _permit = permit;
+            let _held = (permit, running);
             work()
         });
         work.await.map_err(Error::internal)
@@ -114,19 +113,35 @@ impl Hasher {
 }
 
 /// A place in the queue, given back even if the client leaves.
-struct Place<'a>(&'a AtomicUsize);
+struct Place<'a>(&'a Gauge);
 
 impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize) -> Option<Self> {
+    fn take(waiting: &'a Gauge) -> Option<Self> {
         let place = Self(waiting);
-        let full = waiting.fetch_add(1, Ordering::SeqCst) >= QUEUE;
+        let full = waiting.inc() >= QUEUE;
         (!full).then_some(place)
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.dec();
+    }
+}
+
+/// A hash under way, counted until it is done.
+struct Running(Gauge);
+
+impl Running {
+    fn start(running: Gauge) -> Self {
+        running.inc();
+        Self(running)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 
@@ -234,7 +249,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_refuses_and_lets_in_again() {
-        let hasher = Hasher::new().unwrap();
+        let hasher = Hasher::new(Gauge::default(), Gauge::default()).unwrap();
         let places: Vec<_> = (0..QUEUE).map(|_| Place::take(&hasher.waiting).unwrap()).collect();
         let refused = hasher.hash("secret".into()).await.unwrap_err();
         assert_eq!((refused.code, refused.retry_after), (Code::Busy, Some(1)));

@@ -15,6 +15,9 @@ pub struct Own {
     /// For how long an access token is good
     #[arg(long, env, default_value = "10m", value_name = "SPAN", value_parser = settings::span)]
     pub(crate) access_ttl: Duration,
+    /// How long offers-api may show no sign of life before users are told without their offers
+    #[arg(long, env, default_value = "400ms", value_name = "SPAN", value_parser = settings::moment)]
+    pub(crate) offers_patience: Duration,
 }
 
 #[derive(Clone, Debug, Args)]
