@@ -23,7 +23,6 @@ use service::{
     settings::{self, Settings, Switch},
 };
 use tokio::sync::watch;
-use utoipa::OpenApi;
 
 use feed::{Feed, OfferSubscription};
 use jwks::Jwks;
@@ -139,6 +138,6 @@ fn pages(settings: &Settings) -> Pages {
             include_str!("../graphiql/offers.graphql"),
             include_str!("../graphiql/create.graphql"),
         ],
-        openapi: rest::Api::openapi(),
+        openapi: rest::openapi(settings.security),
     }
 }
