@@ -24,7 +24,6 @@ use service::{
     settings::{self, Settings, Switch},
 };
 use tokio::sync::watch;
-use utoipa::OpenApi;
 
 use feed::{Feed, OfferSubscription};
 use jwks::Jwks;
@@ -165,6 +164,6 @@ fn pages(settings: &Settings) -> Pages {
             include_str!("../graphiql/offers.graphql"),
             include_str!("../graphiql/create.graphql"),
         ],
-        openapi: rest::Api::openapi(),
+        openapi: rest::openapi(settings.security),
     }
 }

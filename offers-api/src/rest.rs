@@ -9,10 +9,10 @@ use axum::{
     routing::post,
 };
 use chrono::{DateTime, Utc};
-use schema::{Result, Viewer, page};
+use schema::{Code, Result, Security, Viewer, page};
 use serde::{Deserialize, Serialize};
 use service::{
-    openapi::BearerToken,
+    openapi::{self, BearerToken, Failures},
     problem::Problem,
     rest::{Body, Document, Params, integer, next_link, page_of},
 };
@@ -50,9 +50,24 @@ struct Rest {
 #[openapi(
     paths(create, read),
     info(title = "Offers", description = "Classified ads: creates and reads what users offer."),
-    modifiers(&BearerToken)
+    tags((name = "offers", description = "What users offer.")),
+    modifiers(&BearerToken, &FAILURES)
 )]
-pub(crate) struct Api;
+struct Api;
+
+/// How operations fail, besides what all share.
+const FAILURES: Failures = Failures(&[
+    (
+        "createOffer",
+        &[Code::UserNotFound, Code::IdempotencyKeyReused, Code::Forbidden, Code::KeysUnavailable],
+    ),
+    ("findOffers", &[Code::KeysUnavailable]),
+]);
+
+/// The description of an instance with these access rules.
+pub(crate) fn openapi(security: Security) -> utoipa::openapi::OpenApi {
+    openapi::of(Api::openapi(), security)
+}
 
 /// What a user offers.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -96,10 +111,20 @@ struct NewOffer {
     #[schema(minimum = 1, example = 1)]
     user_id: i64,
     /// What is offered, in one line.
-    #[schema(min_length = 1, max_length = 200, example = "Bicycle")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\u0000-\u001F\u007F-\u009F]+$",
+        example = "Bicycle"
+    )]
     title: String,
     /// What is offered.
-    #[schema(min_length = 1, max_length = 20_000, example = "Blue, hardly used.")]
+    #[schema(
+        min_length = 1,
+        max_length = 20_000,
+        pattern = r"^[^\u0000]+$",
+        example = "Blue, hardly used."
+    )]
     text: String,
 }
 
@@ -110,16 +135,10 @@ const IDEMPOTENCY: &str = "What the client names this request by, 1 to 255 visib
 
 /// Creates an offer of a user.
 #[utoipa::path(
-    post, path = "/offer/create/", tag = "offers", request_body = NewOffer,
+    post, path = "/offer/create/", operation_id = "createOffer", tag = "offers", request_body = NewOffer,
     params(("Idempotency-Key" = Option<String>, Header, description = IDEMPOTENCY)), security((), ("bearer" = [])),
     responses(
         (status = 201, description = "The offer.", body = Offer),
-        (status = 400, description = "No JSON object.", body = Problem),
-        (status = 401, description = "In strict mode: no access token, or a bad one.", body = Problem),
-        (status = 403, description = "The access token of another user.", body = Problem),
-        (status = 413, description = "The body is larger than 256 KiB.", body = Problem),
-        (status = 415, description = "The body is no JSON.", body = Problem),
-        (status = 422, description = "A bad field, `USER_NOT_FOUND`, or `IDEMPOTENCY_KEY_REUSED`.", body = Problem),
     )
 )]
 async fn create(
@@ -142,15 +161,38 @@ async fn create(
 }
 
 /// Which offers: exactly one of the two.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
 #[allow(dead_code, reason = "describes a body")]
-struct Which {
-    /// The offer with this identifier.
+enum Which {
+    #[schema(title = "One offer")]
+    One(WhichOffer),
+    #[schema(title = "The offers of a user")]
+    Many(WhichUser),
+}
+
+/// The offer with this identifier.
+#[derive(Deserialize, ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+struct WhichOffer {
+    /// The identifier of the offer.
     #[schema(minimum = 1, example = 1)]
-    offer_id: Option<i64>,
-    /// The offers of this user.
+    offer_id: i64,
+    /// Not both.
+    #[schema(schema_with = openapi::null)]
+    user_id: Option<()>,
+}
+
+/// The offers of this user.
+#[derive(Deserialize, ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+struct WhichUser {
+    /// The identifier of the user.
     #[schema(minimum = 1, example = 1)]
-    user_id: Option<i64>,
+    user_id: i64,
+    /// Not both.
+    #[schema(schema_with = openapi::null)]
+    offer_id: Option<()>,
 }
 
 /// Which page of a user's offers.
@@ -177,14 +219,9 @@ enum Offers {
 
 /// One offer by `offer_id`, or the offers of a user by `user_id`, oldest first.
 #[utoipa::path(
-    post, path = "/offer/", tag = "offers", params(PageParams), request_body = Which,
+    post, path = "/offer/", operation_id = "findOffers", tag = "offers", params(PageParams), request_body = Which,
     responses(
         (status = 200, description = "The offer, or the array of offers; an empty array where there is none. `Link` names the page that follows.", body = Offers),
-        (status = 400, description = "No JSON object.", body = Problem),
-        (status = 401, description = "A bad access token.", body = Problem),
-        (status = 413, description = "The body is larger than 256 KiB.", body = Problem),
-        (status = 415, description = "The body is no JSON.", body = Problem),
-        (status = 422, description = "A bad field, both fields, or neither.", body = Problem),
     )
 )]
 async fn read(

@@ -19,7 +19,7 @@ impl User {
     }
 }
 
-/// Who offers: the Users service tells more.
+/// Who registered.
 #[Object(shareable)]
 impl User {
     /// The identifier of the user.
@@ -27,14 +27,15 @@ impl User {
         id::show(self.id)
     }
 
-    /// The first 1000 offers of the user, oldest first.
+    /// The first 1000 offers of the user, oldest first. Null while the Offers service cannot be
+    /// reached.
     #[graphql(complexity = "schema::limits::LIST * (1 + child_complexity)")]
     async fn offers(&self, ctx: &Context<'_>) -> Option<Result<Vec<Offer>>> {
         let page = Offers::of(ctx).page(self.id, Page::FULL).await;
         Some(page.map(|page| page.edges.into_iter().map(|edge| edge.node).collect()))
     }
 
-    /// The offers of the user, oldest first.
+    /// The offers of the user, oldest first. Null while the Offers service cannot be reached.
     #[graphql(complexity = "schema::limits::page(first, last, child_complexity)")]
     async fn offers_connection(
         &self,

@@ -79,7 +79,8 @@ pub fn assemble(parts: Parts<'_>) -> App {
     let proxies: origin::Proxies = parts.settings.trusted_proxies.as_slice().into();
     let router = parts
         .api
-        .layer(from_fn_with_state(parts.authenticator, auth::layer))
+        // A wrong method is that, whoever asks.
+        .route_layer(from_fn_with_state(parts.authenticator, auth::layer))
         .merge(parts.open)
         .merge(health)
         .layer(DefaultBodyLimit::max(BODY))

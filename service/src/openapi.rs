@@ -1,12 +1,33 @@
 //! What both descriptions of the REST routes share.
+//!
+//! An operation declares how it succeeds. How it can fail is told here, from the codes.
 
+use std::collections::BTreeMap;
+
+use schema::{Code, Error, Security};
 use utoipa::{
     Modify,
     openapi::{
-        OpenApi,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        Content, Header, OpenApi, RefOr, Response, Schema,
+        example::Example,
+        path::{Operation, ParameterIn, PathItem},
+        schema::{ObjectBuilder, Ref, Type},
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
+
+use crate::problem::{self, Problem};
+
+/// Any request can come to these.
+const ANY: [Code; 5] = [
+    Code::BadRequest,
+    Code::InvalidToken,
+    Code::DatabaseUnavailable,
+    Code::Timeout,
+    Code::Internal,
+];
+/// So can one with a body.
+const BODY: [Code; 2] = [Code::PayloadTooLarge, Code::UnsupportedMediaType];
 
 /// Declares the access token.
 #[derive(Debug)]
@@ -22,4 +43,118 @@ impl Modify for BearerToken {
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
     }
+}
+
+/// Tells how operations fail: the codes of each by its id, besides those that all share.
+#[derive(Debug)]
+pub struct Failures(pub &'static [(&'static str, &'static [Code])]);
+
+impl Modify for Failures {
+    fn modify(&self, openapi: &mut OpenApi) {
+        for operation in openapi.paths.paths.values_mut().flat_map(operations) {
+            let id = operation.operation_id.as_deref().unwrap_or_default();
+            let own = self.0.iter().find(|(name, _)| *name == id).map_or(&[][..], |of| of.1);
+            let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+            for code in own.iter().chain(&ANY).copied().chain(usual(operation)) {
+                by_status.entry(problem::status(code).as_u16()).or_default().push(code);
+            }
+            for (status, codes) in by_status {
+                let response = RefOr::T(failure(status, &codes));
+                operation.responses.responses.insert(status.to_string(), response);
+            }
+        }
+    }
+}
+
+/// What follows from what an operation takes.
+fn usual(operation: &Operation) -> Vec<Code> {
+    let body = operation.request_body.is_some();
+    let mut parameters = operation.parameters.iter().flatten();
+    let query = parameters
+        .any(|one| matches!(one, RefOr::T(one) if one.parameter_in == ParameterIn::Query));
+    let input = (body || query).then_some(Code::InvalidInput);
+    let mut codes: Vec<_> = input.into_iter().collect();
+    if body {
+        codes.extend(BODY);
+    }
+    if operation.security.is_some() {
+        codes.push(Code::Unauthenticated);
+    }
+    codes
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten()
+}
+
+/// The answer of this status, with an example of each code.
+fn failure(status: u16, codes: &[Code]) -> Response {
+    let lines: Vec<_> =
+        codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.meaning())).collect();
+    let examples = codes.iter().map(|code| {
+        let problem = serde_json::to_value(Problem::from(example(*code))).unwrap_or_default();
+        (code.as_str(), Example::builder().summary(code.meaning()).value(Some(problem)).build())
+    });
+    let content = Content::builder()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .examples_from_iter(examples)
+        .build();
+    let mut response = Response::new(lines.join("\n\n"));
+    response.content.insert(problem::MEDIA_TYPE.to_owned(), content.into());
+    let header = match status {
+        401 => Some(("WWW-Authenticate", "Asks for a bearer token (RFC 6750).", Type::String)),
+        429 | 503 => Some(("Retry-After", "After how many seconds to try again.", Type::Integer)),
+        _ => None,
+    };
+    if let Some((name, words, kind)) = header {
+        let mut header = Header::new(ObjectBuilder::new().schema_type(kind));
+        header.description = Some(words.to_owned());
+        response.headers.insert(name.to_owned(), header.into());
+    }
+    response
+}
+
+fn example(code: Code) -> Error {
+    match code {
+        Code::InvalidInput => Error::field(code, "/username", "is missing"),
+        Code::UserNotFound => Error::field(code, "/user_id", "names no user that exists"),
+        Code::UsernameTaken => Error::field(code, "/username", "is taken"),
+        Code::EmailTaken => Error::field(code, "/email", "is taken"),
+        _ => Error::new(code, code.meaning()),
+    }
+}
+
+/// The codes of a [`Problem`], each with its meaning.
+#[must_use]
+pub fn codes() -> RefOr<Schema> {
+    let lines: Vec<_> =
+        Code::ALL.iter().map(|code| format!("- `{}`: {}", code.as_str(), code.meaning())).collect();
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(format!(
+            "The kind of failure, for a program to read.\n\n{}",
+            lines.join("\n")
+        )))
+        .enum_values(Some(Code::ALL.iter().map(|code| code.as_str())))
+        .examples(["INVALID_INPUT"])
+        .into()
+}
+
+/// Nothing but null.
+#[must_use]
+pub fn null() -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(Type::Null).into()
+}
+
+/// Tells of an instance what it asks for: in strict mode the token that is optional in spec mode.
+#[must_use]
+pub fn of(mut openapi: OpenApi, security: Security) -> OpenApi {
+    if security == Security::Strict {
+        for operation in openapi.paths.paths.values_mut().flat_map(operations) {
+            if let Some(ways) = &mut operation.security {
+                ways.retain(|way| *way != SecurityRequirement::default());
+            }
+        }
+    }
+    openapi
 }

@@ -31,7 +31,7 @@ pub struct Problem {
     #[schema(example = "username must not be empty.")]
     detail: String,
     /// The kind of failure, for a program to read.
-    #[schema(example = "INVALID_INPUT")]
+    #[schema(schema_with = crate::openapi::codes)]
     code: &'static str,
     /// Each bad field.
     #[serde(skip_serializing_if = "Vec::is_empty")]

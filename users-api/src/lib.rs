@@ -35,7 +35,6 @@ use service::{
     settings::{Settings, Switch},
 };
 use tokio::sync::watch;
-use utoipa::OpenApi;
 
 use account::AccountMutation;
 use figures::Figures;
@@ -213,6 +212,6 @@ fn pages(settings: &Settings) -> Pages {
             include_str!("../graphiql/authenticate.graphql"),
             include_str!("../graphiql/users.graphql"),
         ],
-        openapi: rest::Api::openapi(),
+        openapi: rest::openapi(settings.security),
     }
 }

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 /// The most bytes of a password.
 pub(crate) const BYTES: usize = 1024;
 /// The fewest characters of a new password in strict mode. NIST asks for 8 beside a second factor.
-const STRICT_CHARACTERS: usize = 8;
+pub(crate) const STRICT_CHARACTERS: usize = 8;
 /// How many hashes may wait for one that is under way; each takes about 20 ms.
 const QUEUE: i64 = 50;
 /// The most that stored parameters may ask for: past that a hash is refused, not computed.

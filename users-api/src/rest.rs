@@ -10,11 +10,17 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use schema::Result;
-use service::{openapi::BearerToken, rest::Document};
-use utoipa::OpenApi;
+use schema::{Code, Result, Security};
+use service::{
+    openapi::{self, BearerToken, Failures},
+    rest::Document,
+};
+use utoipa::{
+    OpenApi,
+    openapi::{OpenApi as OpenApiDocument, RefOr, Schema as OpenApiSchema},
+};
 
-use crate::Schema;
+use crate::{Schema, password};
 
 /// The table of routes. Paths are without their trailing slash, which the server takes away.
 ///
@@ -81,14 +87,52 @@ impl Rest {
         users::update,
         users::delete,
     ),
+    tags(
+        (name = "users", description = "Who registers, and what they offer."),
+        (name = "session", description = "Logging in and out, by a pair of tokens."),
+    ),
     info(
         title = "Users",
         description = "Who registers, logs in and offers.\n\nA user is named by id or by username: \
                        digits alone are an id."
     ),
-    modifiers(&BearerToken)
+    modifiers(&BearerToken, &FAILURES)
 )]
 pub(crate) struct Api;
+
+/// How operations fail, besides what all share.
+const FAILURES: Failures = Failures(&[
+    ("registerUser", &[Code::UsernameTaken, Code::EmailTaken, Code::Busy]),
+    ("createUser", &[Code::UsernameTaken, Code::EmailTaken, Code::Busy]),
+    ("authenticate", &[Code::InvalidCredentials, Code::TooManyRequests, Code::Busy]),
+    ("changePassword", &[Code::InvalidCredentials, Code::TooManyRequests, Code::Busy]),
+    ("readUser", &[Code::NotFound, Code::OffersUnavailable]),
+    ("updateUser", &[Code::Forbidden, Code::NotFound, Code::UsernameTaken, Code::EmailTaken]),
+    ("deleteUser", &[Code::Forbidden, Code::NotFound]),
+]);
+
+/// The fields that take a new password.
+const NEW_PASSWORDS: [(&str, &str); 4] = [
+    ("Registration", "password"),
+    ("NewUserByUsername", "password"),
+    ("NewUserByLogin", "password"),
+    ("PasswordChange", "new_password"),
+];
+
+/// The description of an instance with these access rules.
+pub(crate) fn openapi(security: Security) -> OpenApiDocument {
+    let mut document = openapi::of(Api::openapi(), security);
+    let mut schemas = document.components.as_mut().map(|components| &mut components.schemas);
+    for (name, field) in NEW_PASSWORDS.into_iter().filter(|_| security == Security::Strict) {
+        let schema = schemas.as_deref_mut().and_then(|schemas| schemas.get_mut(name));
+        if let Some(RefOr::T(OpenApiSchema::Object(object))) = schema
+            && let Some(RefOr::T(OpenApiSchema::Object(field))) = object.properties.get_mut(field)
+        {
+            field.min_length = Some(password::STRICT_CHARACTERS);
+        }
+    }
+    document
+}
 
 #[cfg(test)]
 mod tests {

@@ -75,13 +75,19 @@ impl Body {
 
     /// An id that must be there.
     pub fn id(&mut self, name: &str) -> String {
-        match self.object.get(name) {
-            None | Some(Value::Null) => self.fields.wrong(&pointer(name), "is missing"),
-            Some(Value::Number(number)) if id::parse(&number.to_string()).is_some() => {
-                return number.to_string();
+        let detail = match self.object.get(name) {
+            None | Some(Value::Null) => "is missing",
+            Some(value) => {
+                let text = value.as_number().map(ToString::to_string).unwrap_or_default();
+                // To JSON Schema, and to JavaScript, 1.0 is an integer.
+                let digits = text.strip_suffix(".0").unwrap_or(&text);
+                if id::parse(digits).is_some() {
+                    return digits.to_owned();
+                }
+                "must be a positive integer"
             }
-            Some(_) => self.fields.wrong(&pointer(name), "must be a positive integer"),
-        }
+        };
+        self.fields.wrong(&pointer(name), detail);
         String::new()
     }
 
@@ -160,6 +166,14 @@ mod tests {
                 ("/text", "is missing"),
             ]
         );
+    }
+
+    #[test]
+    fn an_id_is_an_integer_however_it_is_written() {
+        let mut body = read(r#"{"a": 7, "b": 7.0, "c": 1e3, "d": "7", "e": -7, "f": 1e40}"#);
+        let ids: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(|name| body.id(name)).into();
+        assert_eq!(ids, ["7", "7", "1000", "", "", ""]);
+        assert_eq!(body.finish().unwrap_err().fields.len(), 3);
     }
 
     #[test]

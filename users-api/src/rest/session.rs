@@ -20,16 +20,9 @@ type Shared = State<Arc<Rest>>;
 
 /// Logs a user in.
 #[utoipa::path(
-    post, path = "/user/auth/", tag = "session", request_body = Login,
+    post, path = "/user/auth/", operation_id = "authenticate", tag = "session", request_body = Login,
     responses(
         (status = 200, description = "A pair of tokens.", body = Session),
-        (status = 400, description = "No JSON object.", body = Problem),
-        (status = 401, description = "The username or the password is wrong.", body = Problem),
-        (status = 413, description = "The body is larger than 256 KiB.", body = Problem),
-        (status = 415, description = "The body is no JSON.", body = Problem),
-        (status = 422, description = "A field is missing or no string.", body = Problem),
-        (status = 429, description = "Too many failed logins: wait for `Retry-After`.", body = Problem),
-        (status = 503, description = "Too many logins at once: wait for `Retry-After`.", body = Problem),
     )
 )]
 pub(crate) async fn authenticate(
@@ -48,14 +41,9 @@ pub(crate) async fn authenticate(
 
 /// Trades a refresh token for a new pair.
 #[utoipa::path(
-    post, path = "/user/refresh/", tag = "session", request_body = RefreshToken,
+    post, path = "/user/refresh/", operation_id = "refresh", tag = "session", request_body = RefreshToken,
     responses(
         (status = 200, description = "A new pair of tokens.", body = Session),
-        (status = 400, description = "No JSON object.", body = Problem),
-        (status = 401, description = "The token is not valid, or was used before.", body = Problem),
-        (status = 413, description = "The body is larger than 256 KiB.", body = Problem),
-        (status = 415, description = "The body is no JSON.", body = Problem),
-        (status = 422, description = "The token is missing or no string.", body = Problem),
     )
 )]
 pub(crate) async fn refresh(
@@ -71,14 +59,9 @@ pub(crate) async fn refresh(
 
 /// Ends a session.
 #[utoipa::path(
-    post, path = "/user/logout/", tag = "session", request_body = RefreshToken,
+    post, path = "/user/logout/", operation_id = "logout", tag = "session", request_body = RefreshToken,
     responses(
         (status = 204, description = "The session has ended, now or before."),
-        (status = 400, description = "No JSON object.", body = Problem),
-        (status = 401, description = "A bad access token was sent along.", body = Problem),
-        (status = 413, description = "The body is larger than 256 KiB.", body = Problem),
-        (status = 415, description = "The body is no JSON.", body = Problem),
-        (status = 422, description = "The token is missing or no string.", body = Problem),
     )
 )]
 pub(crate) async fn logout(
@@ -95,17 +78,10 @@ pub(crate) async fn logout(
 
 /// Changes the password and ends every session of the user.
 #[utoipa::path(
-    post, path = "/user/password/", tag = "session", request_body = PasswordChange,
+    post, path = "/user/password/", operation_id = "changePassword", tag = "session", request_body = PasswordChange,
     security(("bearer" = [])),
     responses(
         (status = 204, description = "The password is changed, every refresh token revoked."),
-        (status = 400, description = "No JSON object.", body = Problem),
-        (status = 401, description = "No access token, a bad one, or the old password is wrong.", body = Problem),
-        (status = 413, description = "The body is larger than 256 KiB.", body = Problem),
-        (status = 415, description = "The body is no JSON.", body = Problem),
-        (status = 422, description = "A bad field.", body = Problem),
-        (status = 429, description = "Too many failed attempts: wait for `Retry-After`.", body = Problem),
-        (status = 503, description = "Too many passwords at once: wait for `Retry-After`.", body = Problem),
     )
 )]
 pub(crate) async fn password(

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use service::rest::integer;
+use service::{openapi, rest::integer};
 use utoipa::{IntoParams, ToSchema};
 
 /// A user, without their offers.
@@ -89,8 +89,10 @@ pub(crate) struct Session {
     #[schema(example = 1)]
     user_id: i64,
     /// A JWT to send as `Authorization: Bearer …`.
+    #[schema(example = "eyJhbGciOiJFUzI1NiIs…")]
     access_token: String,
     /// A JWT to trade for a new pair, once.
+    #[schema(example = "eyJhbGciOiJFUzI1NiIs…")]
     refresh_token: String,
     /// Always `Bearer`.
     #[schema(example = "Bearer")]
@@ -105,7 +107,12 @@ pub(crate) struct Session {
 #[allow(dead_code, reason = "describes a body")]
 pub(crate) struct Registration {
     /// The name to log in with, without white space, unique regardless of case.
-    #[schema(min_length = 1, max_length = 64, pattern = r"^\S+$", example = "alice")]
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\s\u0000-\u001F\u007F-\u009F]+$",
+        example = "alice"
+    )]
     username: String,
     /// The password, at most 1024 bytes.
     #[schema(min_length = 1, max_length = 1024, example = "correct horse")]
@@ -115,21 +122,57 @@ pub(crate) struct Registration {
     email: String,
 }
 
-/// Who registers, by `username` or `login`.
-#[derive(ToSchema)]
+/// Who registers, by `username` or by `login`.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
 #[allow(dead_code, reason = "describes a body")]
-pub(crate) struct NewUser {
+pub(crate) enum NewUser {
+    #[schema(title = "By username")]
+    Username(NewUserByUsername),
+    #[schema(title = "By login")]
+    Login(NewUserByLogin),
+}
+
+/// Who registers, by `username`.
+#[derive(Deserialize, ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+pub(crate) struct NewUserByUsername {
     /// The name to log in with, without white space, unique regardless of case.
-    #[schema(min_length = 1, max_length = 64, pattern = r"^\S+$", example = "bob")]
-    username: Option<String>,
-    /// The same by another name.
-    #[schema(min_length = 1, max_length = 64, pattern = r"^\S+$", example = "bob")]
-    login: Option<String>,
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\s\u0000-\u001F\u007F-\u009F]+$",
+        example = "bob"
+    )]
+    username: String,
     /// The password, at most 1024 bytes.
     #[schema(min_length = 1, max_length = 1024, example = "correct horse")]
     password: String,
     /// The email address, unique regardless of case.
     #[schema(max_length = 254, format = Email, example = "bob@example.org")]
+    email: Option<String>,
+}
+
+/// Who registers, by `login`.
+#[derive(Deserialize, ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+pub(crate) struct NewUserByLogin {
+    /// The name to log in with, without white space, unique regardless of case.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\s\u0000-\u001F\u007F-\u009F]+$",
+        example = "carol"
+    )]
+    login: String,
+    /// Not both names.
+    #[schema(schema_with = openapi::null)]
+    username: Option<()>,
+    /// The password, at most 1024 bytes.
+    #[schema(min_length = 1, max_length = 1024, example = "correct horse")]
+    password: String,
+    /// The email address, unique regardless of case.
+    #[schema(max_length = 254, format = Email, example = "carol@example.org")]
     email: Option<String>,
 }
 
@@ -141,7 +184,7 @@ pub(crate) struct UserChange {
     #[schema(
         min_length = 1,
         max_length = 64,
-        pattern = r"^\S+$",
+        pattern = r"^[^\s\u0000-\u001F\u007F-\u009F]+$",
         example = "alice",
         nullable = false
     )]
@@ -168,6 +211,7 @@ pub(crate) struct Login {
 #[allow(dead_code, reason = "describes a body")]
 pub(crate) struct RefreshToken {
     /// The refresh token of the newest pair.
+    #[schema(example = "eyJhbGciOiJFUzI1NiIs…")]
     refresh_token: String,
 }
 

@@ -28,16 +28,9 @@ type Segment = Result<Path<String>, PathRejection>;
 
 /// Registers a user.
 #[utoipa::path(
-    post, path = "/user/registry/", tag = "users", request_body = Registration,
+    post, path = "/user/registry/", operation_id = "registerUser", tag = "users", request_body = Registration,
     responses(
         (status = 201, description = "The user.", body = User, headers(("Location" = String, description = "The address of the user."))),
-        (status = 400, description = "No JSON object.", body = Problem),
-        (status = 401, description = "A bad access token was sent along.", body = Problem),
-        (status = 409, description = "`USERNAME_TAKEN` or `EMAIL_TAKEN`.", body = Problem),
-        (status = 413, description = "The body is larger than 256 KiB.", body = Problem),
-        (status = 415, description = "The body is no JSON.", body = Problem),
-        (status = 422, description = "A bad field.", body = Problem),
-        (status = 503, description = "Too many passwords at once: wait for `Retry-After`.", body = Problem),
     )
 )]
 pub(crate) async fn register(
@@ -56,16 +49,9 @@ pub(crate) async fn register(
 
 /// Registers a user by `username` or `login`.
 #[utoipa::path(
-    post, path = "/user/", tag = "users", request_body = NewUser,
+    post, path = "/user/", operation_id = "createUser", tag = "users", request_body = NewUser,
     responses(
         (status = 201, description = "The user.", body = User, headers(("Location" = String, description = "The address of the user."))),
-        (status = 400, description = "No JSON object.", body = Problem),
-        (status = 401, description = "A bad access token was sent along.", body = Problem),
-        (status = 409, description = "`USERNAME_TAKEN` or `EMAIL_TAKEN`.", body = Problem),
-        (status = 413, description = "The body is larger than 256 KiB.", body = Problem),
-        (status = 415, description = "The body is no JSON.", body = Problem),
-        (status = 422, description = "A bad field.", body = Problem),
-        (status = 503, description = "Too many passwords at once: wait for `Retry-After`.", body = Problem),
     )
 )]
 pub(crate) async fn create(
@@ -91,16 +77,12 @@ fn registered(user: User) -> Response {
 
 /// Reads a user with their offers.
 #[utoipa::path(
-    get, path = "/user/{user}/", tag = "users", params(
+    get, path = "/user/{user}/", operation_id = "readUser", tag = "users", params(
         ("user" = String, Path, description = "An id, or a username that is not digits alone.", example = "1"),
         OfferParams
     ),
     responses(
         (status = 200, description = "The user with their offers. `Link` names the page of offers that follows.", body = UserWithOffers),
-        (status = 401, description = "A bad access token was sent along.", body = Problem),
-        (status = 404, description = "There is no such user.", body = Problem),
-        (status = 422, description = "A bad parameter.", body = Problem),
-        (status = 503, description = "`OFFERS_UNAVAILABLE`: wait for `Retry-After`.", body = Problem),
     )
 )]
 pub(crate) async fn read(
@@ -128,11 +110,9 @@ pub(crate) async fn read(
 
 /// Lists users in the order they registered.
 #[utoipa::path(
-    get, path = "/user/", tag = "users", params(PageParams), security((), ("bearer" = [])),
+    get, path = "/user/", operation_id = "listUsers", tag = "users", params(PageParams), security((), ("bearer" = [])),
     responses(
         (status = 200, description = "The users. `Link` names the page that follows.", body = [User]),
-        (status = 401, description = "In strict mode: no access token, or a bad one.", body = Problem),
-        (status = 422, description = "A bad parameter.", body = Problem),
     )
 )]
 pub(crate) async fn list(
@@ -151,19 +131,11 @@ pub(crate) async fn list(
 
 /// Changes a user.
 #[utoipa::path(
-    patch, path = "/user/{user}/", tag = "users", request_body = UserChange,
+    patch, path = "/user/{user}/", operation_id = "updateUser", tag = "users", request_body = UserChange,
     params(("user" = String, Path, description = "An id, or a username that is not digits alone.", example = "1")),
     security((), ("bearer" = [])),
     responses(
         (status = 200, description = "The user.", body = User),
-        (status = 400, description = "No JSON object.", body = Problem),
-        (status = 401, description = "In strict mode: no access token, or a bad one.", body = Problem),
-        (status = 403, description = "The access token of another user.", body = Problem),
-        (status = 404, description = "There is no such user.", body = Problem),
-        (status = 409, description = "`USERNAME_TAKEN` or `EMAIL_TAKEN`.", body = Problem),
-        (status = 413, description = "The body is larger than 256 KiB.", body = Problem),
-        (status = 415, description = "The body is no JSON.", body = Problem),
-        (status = 422, description = "A bad field.", body = Problem),
     )
 )]
 pub(crate) async fn update(
@@ -189,14 +161,11 @@ pub(crate) async fn update(
 
 /// Deletes a user with all their offers and sessions.
 #[utoipa::path(
-    delete, path = "/user/{user}/", tag = "users",
+    delete, path = "/user/{user}/", operation_id = "deleteUser", tag = "users",
     params(("user" = String, Path, description = "An id, or a username that is not digits alone.", example = "1")),
     security((), ("bearer" = [])),
     responses(
         (status = 204, description = "The user is gone, with all their offers and tokens."),
-        (status = 401, description = "In strict mode: no access token, or a bad one.", body = Problem),
-        (status = 403, description = "The access token of another user.", body = Problem),
-        (status = 404, description = "There is no such user.", body = Problem),
     )
 )]
 pub(crate) async fn delete(
