@@ -1,6 +1,7 @@
 """What the scripts here share: services on a throw-away PostgreSQL, and a small HTTP client.
 
-The binaries are those of `cargo build --workspace`; PROFILE=release takes the optimised ones.
+The binaries are those of `cargo build --workspace`; PROFILE=release takes the optimised ones, where
+they are built.
 """
 
 import asyncio
@@ -15,16 +16,20 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARIES = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / os.environ.get(
-    "PROFILE", "debug"
-)
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+
+
+def binary(name):
+    """Where a binary of this workspace is."""
+    optimised = TARGET / os.environ.get("PROFILE", "debug") / name
+    return optimised if optimised.exists() else TARGET / "debug" / name
 
 
 class Service:
     """A running binary of this workspace."""
 
     def __init__(self, name, folder, settings, limit=None):
-        command = [str(BINARIES / name)]
+        command = [str(binary(name))]
         if limit:
             command = ["bash", "-c", f'ulimit -v {limit}; exec "$0"', *command]
         env = {"PATH": os.environ["PATH"], "HTTP_ADDR": "127.0.0.1:0", **settings}
@@ -89,7 +94,7 @@ class Stack:
     def run(self, name, *arguments):
         env = {"PATH": os.environ["PATH"], **self.base}
         subprocess.run(
-            [BINARIES / name, *arguments], cwd=self.folder, env=env, check=True,
+            [binary(name), *arguments], cwd=self.folder, env=env, check=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
 
