@@ -83,27 +83,29 @@ pub fn assemble(parts: Parts<'_>) -> App {
         .route_layer(from_fn_with_state(parts.authenticator, auth::layer))
         .merge(parts.open)
         .merge(health)
-        .layer(DefaultBodyLimit::max(BODY))
-        .layer(RequestBodyDeadlineLayer::new(BODY_READ))
-        .layer(cors(&parts.settings.cors_origins))
-        .layer(CompressionLayer::new().compress_when(compressible()))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(problem::layer))
-        .layer(map_response(harden))
-        .layer(from_fn_with_state(parts.metrics, metrics::layer))
-        .layer(from_fn_with_state(proxies, origin::layer))
-        .layer(from_fn_with_state(parts.stopping, leave))
-        .layer(
+        // One stack, the outermost first: a router boxes and clones the way of a request once for
+        // each layer that it is given alone.
+        .layer((
+            SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid),
+            PropagateRequestIdLayer::new(REQUEST_ID),
             TraceLayer::new_for_http()
                 .make_span_with(DefaultMakeSpan::new().level(Level::DEBUG))
                 .on_request(DefaultOnRequest::new().level(Level::TRACE))
                 // A failure is told where it happens, in words.
                 .on_failure(())
                 .on_response(DefaultOnResponse::new().level(Level::DEBUG)),
-        )
-        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid));
+            from_fn_with_state(parts.stopping, leave),
+            from_fn_with_state(proxies, origin::layer),
+            from_fn_with_state(parts.metrics, metrics::layer),
+            map_response(harden),
+            from_fn(problem::layer),
+            CatchPanicLayer::custom(panicked),
+            TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST),
+            CompressionLayer::new().compress_when(compressible()),
+            cors(&parts.settings.cors_origins),
+            RequestBodyDeadlineLayer::new(BODY_READ),
+            DefaultBodyLimit::max(BODY),
+        ));
     NormalizePath::trim_trailing_slash(router)
 }
 

@@ -1,0 +1,227 @@
+//! What the services are measured against: the same routes in one process, without GraphQL.
+
+use std::{collections::HashMap, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::StatusCode,
+    routing::{get, post},
+    serve::ListenerExt,
+};
+use chrono::{DateTime, Utc};
+use clap::ValueEnum;
+use entity::{offer, user};
+use schema::{Batcher, batch::padded};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectOptions, Database, DatabaseConnection,
+    DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+
+/// How a reference answers.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Kind {
+    /// Always the same text: what HTTP alone costs.
+    Static,
+    /// Two statements a request: what most people would write, with sea-orm's defaults.
+    Direct,
+    /// The same without the ping that sea-orm sends before each statement as it comes.
+    Pingless,
+    /// The same with our batching of both statements.
+    Batched,
+}
+
+/// The most offers that are read, as the services do.
+const OFFERS: u64 = 1000;
+
+#[derive(Clone, Serialize)]
+struct User {
+    id: i64,
+    username: String,
+    email: Option<String>,
+    created_at: DateTime<Utc>,
+    offers: Vec<Offer>,
+}
+
+#[derive(Clone, Serialize)]
+struct Offer {
+    id: i64,
+    user_id: i64,
+    title: String,
+    text: String,
+    created_at: DateTime<Utc>,
+}
+
+impl From<offer::Model> for Offer {
+    fn from(row: offer::Model) -> Self {
+        let offer::Model { id, user_id, title, text, created_at } = row;
+        Self { id, user_id, title, text, created_at }
+    }
+}
+
+fn with_offers(row: user::Model, offers: Vec<offer::Model>) -> Json<User> {
+    let user::Model { id, username, email, created_at, .. } = row;
+    Json(User { id, username, email, created_at, offers: shown(offers) })
+}
+
+fn shown(offers: Vec<offer::Model>) -> Vec<Offer> {
+    offers.into_iter().map(Offer::from).collect()
+}
+
+struct Failed;
+
+impl From<DbErr> for Failed {
+    fn from(_: DbErr) -> Self {
+        Self
+    }
+}
+
+impl From<schema::Error> for Failed {
+    fn from(_: schema::Error) -> Self {
+        Self
+    }
+}
+
+impl axum::response::IntoResponse for Failed {
+    fn into_response(self) -> axum::response::Response {
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    }
+}
+
+/// Serves one reference on a free port, which it prints.
+///
+/// # Errors
+/// Says what failed.
+pub(crate) async fn serve(kind: Kind, url: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let router = match kind {
+        Kind::Static => Router::new().route("/user/{id}/", get(fixed)),
+        Kind::Direct => direct(Database::connect(url).await?),
+        Kind::Pingless | Kind::Batched => {
+            let mut options = ConnectOptions::new(url);
+            options.max_connections(16).test_before_acquire(false).sqlx_logging(false);
+            let database = Database::connect(options).await?;
+            if matches!(kind, Kind::Pingless) { direct(database) } else { batched(&database) }
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("reference http://{}", listener.local_addr()?);
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    axum::serve(listener, router).await?;
+    Ok(())
+}
+
+async fn fixed() -> Json<User> {
+    let created_at = DateTime::UNIX_EPOCH;
+    let offer = |id| Offer {
+        id,
+        user_id: 1,
+        title: format!("Offer {id}"),
+        text: format!("Something that user 1 no longer needs, number {id}."),
+        created_at,
+    };
+    let (username, email) = ("demo1".to_owned(), Some("demo1@example.org".to_owned()));
+    Json(User { id: 1, username, email, created_at, offers: (1..=10).map(offer).collect() })
+}
+
+fn direct(database: DatabaseConnection) -> Router {
+    Router::new()
+        .route("/user/{id}/", get(read))
+        .route("/offer/", post(list))
+        .route("/offer/create/", post(create))
+        .with_state(database)
+}
+
+async fn read(
+    State(database): State<DatabaseConnection>,
+    Path(id): Path<i64>,
+) -> Result<Result<Json<User>, StatusCode>, Failed> {
+    let Some(user) = user::Entity::find_by_id(id).one(&database).await? else {
+        return Ok(Err(StatusCode::NOT_FOUND));
+    };
+    Ok(Ok(with_offers(user, offers_of(&database, id).await?)))
+}
+
+async fn offers_of(database: &DatabaseConnection, user: i64) -> Result<Vec<offer::Model>, DbErr> {
+    offer::Entity::find()
+        .filter(offer::Column::UserId.eq(user))
+        .order_by_asc(offer::Column::Id)
+        .limit(OFFERS)
+        .all(database)
+        .await
+}
+
+#[derive(Deserialize)]
+struct Whose {
+    user_id: i64,
+}
+
+async fn list(
+    State(database): State<DatabaseConnection>,
+    Json(whose): Json<Whose>,
+) -> Result<Json<Vec<Offer>>, Failed> {
+    Ok(Json(shown(offers_of(&database, whose.user_id).await?)))
+}
+
+#[derive(Deserialize)]
+struct NewOffer {
+    user_id: i64,
+    title: String,
+    text: String,
+}
+
+async fn create(
+    State(database): State<DatabaseConnection>,
+    Json(new): Json<NewOffer>,
+) -> Result<(StatusCode, Json<Offer>), Failed> {
+    let row = offer::ActiveModel {
+        user_id: Set(new.user_id),
+        title: Set(new.title),
+        text: Set(new.text),
+        created_at: Set(Utc::now()),
+        ..Default::default()
+    };
+    Ok((StatusCode::CREATED, Json(row.insert(&database).await?.into())))
+}
+
+struct Batches {
+    users: Batcher<i64, user::Model>,
+    offers: Batcher<i64, Vec<offer::Model>>,
+}
+
+fn batched(database: &DatabaseConnection) -> Router {
+    let (users, offers) = (database.clone(), database.clone());
+    let batches = Batches {
+        users: Batcher::new(move |ids| {
+            let database = users.clone();
+            async move {
+                let rows = user::Entity::find().filter(user::Column::Id.is_in(padded(ids)));
+                let rows = rows.all(&database).await?;
+                Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+            }
+        }),
+        offers: Batcher::new(move |users| {
+            let database = offers.clone();
+            async move {
+                let rows = offer::Entity::find()
+                    .filter(offer::Column::UserId.is_in(padded(users)))
+                    .order_by_asc(offer::Column::Id);
+                let mut found: HashMap<_, Vec<_>> = HashMap::new();
+                for row in rows.all(&database).await? {
+                    found.entry(row.user_id).or_default().push(row);
+                }
+                Ok(found)
+            }
+        }),
+    };
+    Router::new().route("/user/{id}/", get(read_batched)).with_state(Arc::new(batches))
+}
+
+async fn read_batched(
+    State(batches): State<Arc<Batches>>,
+    Path(id): Path<i64>,
+) -> Result<Result<Json<User>, StatusCode>, Failed> {
+    let Some(user) = batches.users.load(id).await? else { return Ok(Err(StatusCode::NOT_FOUND)) };
+    Ok(Ok(with_offers(user, batches.offers.load(id).await?.unwrap_or_default())))
+}
