@@ -64,7 +64,8 @@ def run(address, security, token):
         "-n", EXAMPLES, "--no-color", "--warnings", "off",
     ]
     if token:
-        command += ["-H", f"Authorization: Bearer {token}"]
+        # Who deletes themself is refused from then on, whatever is asked.
+        command += ["-H", f"Authorization: Bearer {token}", "--exclude-operation-id", "deleteUser"]
     with tempfile.TemporaryDirectory(prefix="openapi-") as folder:
         ended = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if ended.returncode != 0:
@@ -77,10 +78,11 @@ def run(address, security, token):
 passed = failed = 0
 for security in ("spec", "strict"):
     with services(security) as found:
+        # First of all: a service that was tried slows down who logs in.
+        tokens = {service: log_in(found["users"], f"{service}-tester") for service in found}
         for service, address in found.items():
             # In spec mode a token changes nothing but what it may be refused for.
-            for name in [None] if security == "spec" else [None, f"{service}-tester"]:
-                token = name and log_in(found["users"], name)
+            for token in [None] if security == "spec" else [None, tokens[service]]:
                 good = run(address, security, token)
                 passed, failed = passed + good, failed + (not good)
                 print("ok" if good else "FAILED", service, security, "with a token" if token else "")
