@@ -184,7 +184,8 @@ class Stack:
 
     def __exit__(self, kind, *_):
         if kind:
-            for log in sorted(self.folder.glob("*.log")):
+            logs = {*self.folder.glob("*.log"), *self.folder.glob("*/error.log")}
+            for log in sorted(logs):
                 print(f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-15:],
                       sep="\n")
         self.close()
