@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
+    net::{Shutdown, SocketAddr, TcpListener},
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
     server::conn::auto::Builder,
 };
+use socket2::SockRef;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
@@ -42,6 +43,8 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long requests under way are waited for at shutdown.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// How long those who are let in last have for their request.
+const HEARD: Duration = Duration::from_secs(2);
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 128;
 
@@ -121,6 +124,9 @@ impl Listeners {
         drain: Duration,
     ) -> io::Result<()> {
         let handle = Handle::new();
+        let https = self.https.as_ref().map(|(socket, _)| socket);
+        let sockets = self.http.iter().chain(https).map(TcpListener::try_clone);
+        let sockets = sockets.collect::<io::Result<Vec<_>>>()?;
         let room = guard::room();
         let clients = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
         let http = async {
@@ -149,7 +155,7 @@ impl Listeners {
             // Whoever looks at `/health/ready` sends nobody here any more before nobody is let in.
             stop.send_replace(true);
             tokio::select! {
-                () = tokio::time::sleep(drain) => (),
+                () = leave(&sockets, drain) => (),
                 // A second signal has no patience.
                 _ = terminate.recv() => (),
                 _ = interrupt.recv() => (),
@@ -162,6 +168,19 @@ impl Listeners {
             never = ended => never,
         }
     }
+}
+
+/// Lets new connections in for as long as `drain`, then those who are already in say what they
+/// want: one that is closed between its handshake and its request loses that request.
+async fn leave(sockets: &[TcpListener], drain: Duration) {
+    tokio::time::sleep(drain).await;
+    for socket in sockets {
+        // Refused from now on, so that a proxy tries the next instance.
+        if let Err(error) = SockRef::from(socket).shutdown(Shutdown::Both) {
+            tracing::warn!(%error, "new connections are still let in");
+        }
+    }
+    tokio::time::sleep(drain.min(HEARD)).await;
 }
 
 /// Limits on the protocol. Plain connections speak HTTP/1.1 alone: what stands before a service
