@@ -79,7 +79,7 @@ pub fn assemble(parts: Parts<'_>) -> App {
     let proxies: origin::Proxies = parts.settings.trusted_proxies.as_slice().into();
     let router = parts
         .api
-        // A wrong method is that, whoever asks.
+        // Where there is nothing, nobody is asked who they are.
         .route_layer(from_fn_with_state(parts.authenticator, auth::layer))
         .merge(parts.open)
         .merge(health)
