@@ -141,7 +141,9 @@ impl OfferMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What is offered, and by whom.")] input: CreateOfferInput,
     ) -> Result<Offer> {
-        let offers = Offers::of(ctx);
+        let (offers, viewer) = (Offers::of(ctx), Viewer::of(ctx));
+        // Who may not create anything is not told what is wrong with it.
+        viewer.look_around(offers.security)?;
         let mut fields = Fields::default();
         let user_id = id::parse(&input.user_id);
         if user_id.is_none() {
@@ -154,7 +156,7 @@ impl OfferMutation {
         }
         fields.finish()?;
         let user_id = user_id.unwrap_or_default();
-        Viewer::of(ctx).act_for(offers.security, user_id)?;
+        viewer.act_for(offers.security, user_id)?;
         match input.idempotency_key {
             Some(key) => offers.create_once(key, user_id, input.title, input.text).await,
             None => offers.create(user_id, input.title, input.text).await,
