@@ -1,11 +1,11 @@
 //! Brings every row to another database, such as from SQLite to PostgreSQL.
 
 use clap::Args;
-use entity::{offer, refresh_token, user};
+use entity::{keyed_offer, refresh_token, user};
 use sea_orm::{
-    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, Database,
+    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, Database,
     DatabaseConnection, DbBackend, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
-    sea_query::{Expr, Func, OnConflict, Query},
+    sea_query::{Expr, Func, Query},
 };
 use service::{database, metrics::Metrics, settings::Settings};
 
@@ -20,23 +20,30 @@ pub(crate) struct Arguments {
     to: String,
 }
 
-/// Copies what is not there yet; the tables are made if there are none.
+/// Copies every row; the tables are made if there are none.
 pub(crate) async fn run(settings: &Settings, arguments: &Arguments) -> Result<(), String> {
     let named = |error| format!("DATABASE_URL: {error}");
     let from = database::connect(settings, &Metrics::default()).await.map_err(named)?;
-    copy(&from, &arguments.to).await.map_err(|error| format!("--to: {error}"))
+    copy(&from, &arguments.to)
+        .await
+        .map_err(|error| format!("--to: {}", database::without_address(&error, &arguments.to)))
 }
 
 async fn copy(from: &DatabaseConnection, to: &str) -> Result<(), DbErr> {
-    let to = Database::connect(to).await?;
+    let mut options = ConnectOptions::new(to);
+    options.sqlx_logging(false);
+    let to = Database::connect(options).await?;
     migration::up(&to).await?;
+    if user::Entity::find().one(&to).await?.is_some() {
+        return Err(DbErr::Custom("must be empty, and there are users in it".to_owned()));
+    }
     // Users first: the others refer to them.
     let users = table::<user::Entity, _>(from, &to, user::Column::Id).await?;
-    let offers = table::<offer::Entity, _>(from, &to, offer::Column::Id).await?;
+    let offers = table::<keyed_offer::Entity, _>(from, &to, keyed_offer::Column::Id).await?;
     let sessions = table::<refresh_token::Entity, _>(from, &to, refresh_token::Column::Id).await?;
     if to.get_database_backend() == DbBackend::Postgres {
         count_on::<user::Entity>(&to, "users", user::Column::Id).await?;
-        count_on::<offer::Entity>(&to, "offers", offer::Column::Id).await?;
+        count_on::<keyed_offer::Entity>(&to, "offers", keyed_offer::Column::Id).await?;
     }
     println!("copied {users} users, {offers} offers, {sessions} sessions");
     Ok(())
@@ -65,10 +72,7 @@ where
         last = end.into_active_model().get(key).into_value();
         copied += rows.len();
         let rows = rows.into_iter().map(|row| row.into_active_model().reset_all());
-        E::insert_many(rows)
-            .on_conflict(OnConflict::new().do_nothing().to_owned())
-            .exec_without_returning(to)
-            .await?;
+        E::insert_many(rows).exec_without_returning(to).await?;
     }
 }
 

@@ -38,7 +38,7 @@ struct Arguments {
 enum Task {
     /// Fills the database with demo data: `demo1` … `demoN`, password `demo`; safe to run again
     Seed(seed::Arguments),
-    /// Copies every row to another database, such as from SQLite to PostgreSQL; safe to run again
+    /// Copies every row to an empty database, such as from SQLite to PostgreSQL
     Copy(copy::Arguments),
 }
 

@@ -40,7 +40,8 @@ async fn main() -> ExitCode {
     match run(&command, &url).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: DATABASE_URL: {error}");
+            // A password may stand in the address.
+            eprintln!("error: DATABASE_URL: {}", error.to_string().replace(&url, "…"));
             ExitCode::FAILURE
         }
     }

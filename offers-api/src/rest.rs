@@ -51,6 +51,7 @@ struct Rest {
     paths(create, read),
     info(title = "Offers", description = "Classified ads: creates and reads what users offer."),
     tags((name = "offers", description = "What users offer.")),
+    components(schemas(Problem)),
     modifiers(&BearerToken, &FAILURES)
 )]
 struct Api;

@@ -52,11 +52,19 @@ pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseC
             Box::pin(async move { Ok(!older) })
         });
     }
-    let mut db = Database::connect(options).await?;
+    let mut db = Database::connect(options)
+        .await
+        .map_err(|error| DbErr::Custom(without_address(&error, &settings.database_url)))?;
     metrics.watch(&db);
     let metrics = metrics.clone();
     db.set_metric_callback(move |info| metrics.statement(info.elapsed, info.failed));
     Ok(db)
+}
+
+/// What went wrong, without the address: a password may stand in it.
+#[must_use]
+pub fn without_address(error: &DbErr, url: &str) -> String {
+    error.to_string().replace(url, "…")
 }
 
 /// The file of an SQLite address that may be made.

@@ -13,6 +13,7 @@ use axum::{
 use schema::{Code, Result, Security};
 use service::{
     openapi::{self, BearerToken, Failures},
+    problem,
     rest::Document,
 };
 use utoipa::{
@@ -96,6 +97,7 @@ impl Rest {
         description = "Who registers, logs in and offers.\n\nA user is named by id or by username: \
                        digits alone are an id."
     ),
+    components(schemas(problem::Problem)),
     modifiers(&BearerToken, &FAILURES)
 )]
 pub(crate) struct Api;
