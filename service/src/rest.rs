@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response as HttpResponse},
 };
-use schema::{Code, Error, FieldError, Result, Viewer};
+use schema::{Code, Error, Result, Viewer};
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
 
@@ -79,10 +79,6 @@ fn in_snake_case(mut error: Error) -> Error {
             pointer.push(c.to_ascii_lowercase());
         }
         field.pointer = pointer;
-    }
-    if !error.fields.is_empty() {
-        let sentences: Vec<_> = error.fields.iter().map(FieldError::sentence).collect();
-        error.detail = sentences.join(" ").into();
     }
     error
 }
