@@ -6,6 +6,7 @@ WORKDIR /src
 # A layer for the dependencies alone: empty crates with the real manifests, so that a change of
 # the sources does not build the dependencies again.
 COPY Cargo.toml Cargo.lock ./
+COPY bench/Cargo.toml bench/
 COPY certs/Cargo.toml certs/
 COPY entity/Cargo.toml entity/
 COPY migration/Cargo.toml migration/
@@ -13,9 +14,10 @@ COPY offers-api/Cargo.toml offers-api/
 COPY schema/Cargo.toml schema/
 COPY service/Cargo.toml service/
 COPY users-api/Cargo.toml users-api/
-RUN for crate in . certs entity migration offers-api schema service users-api; do \
+RUN for crate in . bench certs entity migration offers-api schema service users-api; do \
         mkdir -p $crate/src && touch $crate/src/lib.rs && echo 'fn main() {}' >$crate/src/main.rs; \
     done \
+    && mkdir bench/benches && touch bench/benches/parts.rs bench/benches/loaders.rs \
     && cargo build --release --locked --workspace --bins \
     && find . -path ./target -prune -o -name '*.rs' -exec rm {} +
 COPY . .
