@@ -154,9 +154,11 @@ class Client:
         if self.writer is None:
             await self.open()
         self.writer.write(self.bytes(method, path, body, headers))
-        head = await self.reader.readuntil(b"\r\n\r\n")
-        lines = head.decode("latin-1").split("\r\n")
-        status = int(lines[0].split()[1])
+        status = 100
+        while status == 100:
+            head = await self.reader.readuntil(b"\r\n\r\n")
+            lines = head.decode("latin-1").split("\r\n")
+            status = int(lines[0].split()[1])
         found = {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in lines[1:] if line)}
         content = b""
         if found.get("transfer-encoding") == "chunked":

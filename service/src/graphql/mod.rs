@@ -9,12 +9,13 @@
 //!
 //! The way of a request: [`accept`] picks the media type of the answer, [`params`] reads what was
 //! asked, [`cache`] finds the document or [`document`] reads it within [`limits`], [`engine`] runs
-//! it, [`answer`] gives every error a code.
+//! it on a schema that [`defaults`] stands before, [`answer`] gives every error a code.
 
 mod absent;
 mod accept;
 mod answer;
 mod cache;
+mod defaults;
 mod document;
 mod engine;
 mod http;
@@ -108,8 +109,12 @@ struct Shared<E> {
 pub fn router<E: Executor>(endpoint: Endpoint<E>) -> Router {
     let Endpoint { schema, authenticator, introspection, page, limits, once, sockets, shutdown } =
         endpoint;
+    let schema = defaults::Known(schema);
     let engine = engine::Engine::new(schema, limits, once, introspection);
-    let shared = Arc::new(Shared { engine, authenticator, page, sockets, shutdown });
+    routes(Arc::new(Shared { engine, authenticator, page, sockets, shutdown }))
+}
+
+fn routes<E: Executor>(shared: Arc<Shared<E>>) -> Router {
     let methods = get(http::get::<E>).post(http::post::<E>).fallback(http::not_allowed);
     Router::new()
         .route(PATH, methods.layer(DefaultBodyLimit::max(BODY)))

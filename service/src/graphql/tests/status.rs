@@ -43,6 +43,8 @@ async fn what_is_well_formed_and_cannot_run_is_200_for_clients_of_old() {
         (json!({ "query": "{ nothing }" }), "GRAPHQL_VALIDATION_FAILED"),
         (json!({ "query": "{ node }" }), "GRAPHQL_VALIDATION_FAILED"),
         (json!({ "query": "{ echo }" }), "GRAPHQL_VALIDATION_FAILED"),
+        (json!({ "query": "query($a: No = 1) { hello }" }), "GRAPHQL_VALIDATION_FAILED"),
+        (json!({ "query": "query($a: [[No!]] = [[1]]) { hello }" }), "GRAPHQL_VALIDATION_FAILED"),
         (json!({ "query": "{ hello }", "operationName": "A" }), "GRAPHQL_VALIDATION_FAILED"),
         (json!({ "query": "query A { hello } query B { me }" }), "GRAPHQL_VALIDATION_FAILED"),
         (json!({ "query": "query($t: String!) { echo(text: $t) }" }), "GRAPHQL_VALIDATION_FAILED"),
