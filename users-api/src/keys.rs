@@ -22,6 +22,7 @@ use jsonwebtoken::{
     DecodingKey, EncodingKey,
     jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash},
 };
+use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use service::token::ALGORITHM;
 
 /// How often the folder is looked at.
@@ -123,8 +124,11 @@ impl Ring {
 
 impl Key {
     fn read(file: &Path, from: SystemTime) -> Result<Self, Box<dyn std::error::Error>> {
-        let pem = fs::read_to_string(file)?;
-        let private = EncodingKey::from_ed_pem(pem.as_bytes())?;
+        let pem = fs::read(file)?;
+        let der = PrivatePkcs8KeyDer::from_pem_slice(&pem)?;
+        // Whether it holds its public key too (RFC 5958) or not: jsonwebtoken reads those without.
+        let pair = Ed25519KeyPair::from_pkcs8(der.secret_pkcs8_der())?;
+        let private = EncodingKey::from_ed_der(pair.to_pkcs8v1()?.as_ref());
         let mut published = Jwk::from_encoding_key(&private, ALGORITHM)?;
         // RFC 7638: the same key has the same id wherever it is read.
         let id = published.thumbprint(ThumbprintHash::SHA256)?;
@@ -196,9 +200,7 @@ fn files(folder: &Path) -> io::Result<Vec<(SystemTime, PathBuf)>> {
 fn make(folder: &Path, from: SystemTime) -> io::Result<PathBuf> {
     let pair = Ed25519KeyPair::generate().map_err(io::Error::other)?;
     let der = pair.to_pkcs8v1().map_err(io::Error::other)?;
-    // 48 bytes of PKCS #8 are one line of PEM (RFC 7468, section 10).
-    let line = BASE64_STANDARD.encode(der);
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{line}\n-----END PRIVATE KEY-----\n");
+    let pem = pem(der.as_ref());
     let name = DateTime::<Utc>::from(from).format("%Y-%m-%dT%H-%M-%S%.6fZ.pem").to_string();
     let (file, half) = (folder.join(&name), folder.join(name + ".new"));
     let mut writer =
@@ -209,6 +211,12 @@ fn make(folder: &Path, from: SystemTime) -> io::Result<PathBuf> {
     // Whole or not at all.
     fs::rename(half, &file)?;
     Ok(file)
+}
+
+/// PKCS #8 as text (RFC 7468, section 10); the 48 bytes of a key of ours are one line.
+fn pem(der: &[u8]) -> String {
+    let line = BASE64_STANDARD.encode(der);
+    format!("-----BEGIN PRIVATE KEY-----\n{line}\n-----END PRIVATE KEY-----\n")
 }
 
 #[cfg(test)]
@@ -268,6 +276,20 @@ mod tests {
         fs::write(folder.path().join("half.pem"), "-----BEGIN PRIVATE KEY-----\n").unwrap();
         assert!(keys.look().is_err());
         assert_eq!(newest(&keys), before);
+    }
+
+    #[test]
+    fn a_key_is_the_same_with_its_public_key_and_without() {
+        let pair = Ed25519KeyPair::generate().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let id = |der: &[u8]| {
+            let file = folder.path().join("one.pem");
+            fs::write(&file, pem(der)).unwrap();
+            Key::read(&file, SystemTime::now()).map(|key| key.id).unwrap()
+        };
+        let (short, long) = (pair.to_pkcs8v1().unwrap(), pair.to_pkcs8().unwrap());
+        assert!(short.as_ref().len() < long.as_ref().len());
+        assert_eq!(id(short.as_ref()), id(long.as_ref()));
     }
 
     #[test]
