@@ -45,12 +45,21 @@ impl Body {
         self.object.get(name).is_some_and(|value| !value.is_null())
     }
 
+    /// How there is no value.
+    fn absent(&self, name: &str) -> Option<&'static str> {
+        match self.object.get(name) {
+            None => Some("is missing"),
+            Some(Value::Null) => Some("must not be null"),
+            Some(_) => None,
+        }
+    }
+
     /// A text that must be there and keep the rule.
     pub fn text(&mut self, name: &str, rule: Option<Rule>) -> String {
-        let there = self.has(name);
+        let absent = self.absent(name);
         let text = self.optional_text(name, rule);
-        if !there {
-            self.fields.wrong(&pointer(name), "is missing");
+        if let Some(detail) = absent {
+            self.fields.wrong(&pointer(name), detail);
         }
         text.unwrap_or_default()
     }
@@ -75,18 +84,14 @@ impl Body {
 
     /// An id that must be there.
     pub fn id(&mut self, name: &str) -> String {
-        let detail = match self.object.get(name) {
-            None | Some(Value::Null) => "is missing",
-            Some(value) => {
-                let text = value.as_number().map(ToString::to_string).unwrap_or_default();
-                // To JSON Schema, and to JavaScript, 1.0 is an integer.
-                let digits = text.strip_suffix(".0").unwrap_or(&text);
-                if id::parse(digits).is_some() {
-                    return digits.to_owned();
-                }
-                "must be a positive integer"
-            }
-        };
+        let number = self.object.get(name).and_then(Value::as_number);
+        let text = number.map(ToString::to_string).unwrap_or_default();
+        // To JSON Schema, and to JavaScript, 1.0 is an integer.
+        let digits = text.strip_suffix(".0").unwrap_or(&text);
+        if id::parse(digits).is_some() {
+            return digits.to_owned();
+        }
+        let detail = self.absent(name).unwrap_or("must be a positive integer");
         self.fields.wrong(&pointer(name), detail);
         String::new()
     }
@@ -155,6 +160,7 @@ mod tests {
         body.text("username", None);
         body.id("id");
         body.text("text", None);
+        body.text("title", None);
         let error = body.finish().unwrap_err();
         let named: Vec<_> =
             error.fields.iter().map(|field| (field.pointer.as_str(), &*field.detail)).collect();
@@ -163,7 +169,8 @@ mod tests {
             [
                 ("/username", "must be a string"),
                 ("/id", "must be a positive integer"),
-                ("/text", "is missing"),
+                ("/text", "must not be null"),
+                ("/title", "is missing"),
             ]
         );
     }

@@ -81,6 +81,7 @@ async fn names_wrong_fields(layout: Layout) {
         (json!({ "username": "" }), "/username"),
         (json!({ "username": "a b" }), "/username"),
         (json!({ "username": 5 }), "/username"),
+        (json!({ "username": null }), "/username"),
         (json!({ "email": "nobody" }), "/email"),
         (json!({ "email": {} }), "/email"),
     ] {
