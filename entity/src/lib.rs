@@ -9,7 +9,24 @@ pub mod offer;
 pub mod refresh_token;
 pub mod user;
 
+use sea_orm::{EntityTrait, QuerySelect, QueryTrait, sea_query::SelectStatement};
+
 pub use hash::PasswordHash;
+
+/// A statement for each table, which answers no row, and fails where the table or one of its columns
+/// is not there.
+#[must_use]
+pub fn probes() -> Vec<SelectStatement> {
+    fn probe<E: EntityTrait>() -> SelectStatement {
+        E::find().limit(0).into_query()
+    }
+    vec![
+        probe::<user::Entity>(),
+        probe::<offer::Entity>(),
+        probe::<refresh_token::Entity>(),
+        probe::<keyed_offer::Entity>(),
+    ]
+}
 
 /// Folds the case of a username or an email, for the columns that keep them unique and found
 /// regardless of case.

@@ -10,8 +10,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use schema::{Code, Error};
-use sea_orm::DatabaseConnection;
+use schema::Error;
+use sea_orm::{DatabaseConnection, sea_query::SelectStatement};
 use tokio::sync::watch;
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -29,6 +29,7 @@ use tracing::Level;
 
 use crate::{
     auth::{self, Authenticator},
+    health::{self, Needs},
     listen::App,
     metrics::{self, Metrics},
     origin,
@@ -42,8 +43,6 @@ pub const BODY: usize = 256 * 1024;
 const BODY_READ: Duration = Duration::from_secs(10);
 /// How long a request may take.
 const REQUEST: Duration = Duration::from_secs(30);
-/// How long the database may take to show that it is there.
-const READY: Duration = Duration::from_secs(2);
 /// Answers below this many bytes are not worth compressing.
 const COMPRESS: u64 = 1024;
 
@@ -56,6 +55,8 @@ pub struct Parts<'a> {
     pub settings: &'a Settings,
     /// Its pool.
     pub database: DatabaseConnection,
+    /// What shows that the tables are there: each fails where one, or a column of it, is not.
+    pub tables: Vec<SelectStatement>,
     /// Its figures.
     pub metrics: Metrics,
     /// How it knows who asks.
@@ -71,18 +72,17 @@ pub struct Parts<'a> {
 /// Puts a service together.
 #[must_use]
 pub fn assemble(parts: Parts<'_>) -> App {
-    let health = Router::new()
-        .route("/health/live", get(StatusCode::OK))
-        .route("/health/ready", get(ready).with_state((parts.database, parts.stopping.clone())))
-        .route("/metrics", get(async |State(metrics): State<Metrics>| metrics.show()))
-        .with_state(parts.metrics.clone());
+    let metrics = get(async |State(metrics): State<Metrics>| metrics.show());
+    let metrics = Router::new().route("/metrics", metrics).with_state(parts.metrics.clone());
+    let needs = Needs::new(parts.database, parts.stopping.clone(), parts.tables);
     let proxies: origin::Proxies = parts.settings.trusted_proxies.as_slice().into();
     let router = parts
         .api
         // Where there is nothing, nobody is asked who they are.
         .route_layer(from_fn_with_state(parts.authenticator, auth::layer))
         .merge(parts.open)
-        .merge(health)
+        .merge(metrics)
+        .merge(health::router(needs))
         // One stack, the outermost first: a router boxes and clones the way of a request once for
         // each layer that it is given alone.
         .layer((
@@ -122,28 +122,6 @@ async fn leave(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
-}
-
-type Readiness = (DatabaseConnection, watch::Receiver<bool>);
-
-async fn ready(State((database, stopping)): State<Readiness>) -> Response {
-    if *stopping.borrow() {
-        let error = Error::new(Code::Busy, "The service is shutting down.");
-        return Problem::from(error.retry_after(1)).into_response();
-    }
-    match tokio::time::timeout(READY, database.ping()).await {
-        Ok(Ok(())) => StatusCode::OK.into_response(),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "not ready");
-            not_ready()
-        }
-        Err(_) => not_ready(),
-    }
-}
-
-fn not_ready() -> Response {
-    let error = Error::new(Code::DatabaseUnavailable, "The database cannot be reached.");
-    Problem::from(error.retry_after(1)).into_response()
 }
 
 fn panicked(_: Box<dyn Any + Send>) -> Response {

@@ -6,6 +6,7 @@ pub mod client;
 pub mod database;
 pub mod graphql;
 mod guard;
+mod health;
 pub mod listen;
 pub mod metrics;
 pub mod openapi;

@@ -4,8 +4,10 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::client::{Answer, Api};
+use crate::database::{Database, Engine, migrate};
 use crate::metrics::counter;
 use crate::poll;
+use crate::process::{self, Process};
 use crate::stack::{Layout, Stack};
 
 on_every_stack!(
@@ -114,6 +116,28 @@ async fn takes_get_and_head_alone(layout: Layout) {
         }
     }
     stack.users.post("/.well-known/jwks.json", json!({})).await.problem(405);
+}
+
+on_every_database!(wants_its_tables);
+
+async fn wants_its_tables(engine: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::empty(engine, folder.path()).await;
+    let settings = [("DATABASE_URL", database.url()), ("HTTP_ADDR", "127.0.0.1:0")];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut running = Vec::new();
+    for name in ["users-api", "offers-api"] {
+        let mut service = Process::start(name, process::command(name, folder.path(), &settings));
+        let api = Api::new(&service.address(name, "http").await.expect("it runs"));
+        let problem = api.get("/health/ready").await.problem(503);
+        assert!(problem.detail.contains("migration up"), "{}", problem.detail);
+        api.get("/health/live").await.expect(200);
+        running.push((service, api));
+    }
+    migrate(database.url(), folder.path(), "up").await;
+    for (_, api) in &running {
+        api.get("/health/ready").await.expect(200);
+    }
 }
 
 /// Only a server can be lost.

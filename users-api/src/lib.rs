@@ -129,7 +129,9 @@ pub async fn app(
         ..graphql::Endpoint::new(outside, Arc::clone(&authenticator))
     });
     let api = rest::router(trusted)?.merge(graphql);
-    Ok(app::assemble(Parts { settings, database, metrics, authenticator, stopping, api, open }))
+    let tables = entity::probes();
+    let parts = Parts { settings, database, tables, metrics, authenticator, stopping, api, open };
+    Ok(app::assemble(parts))
 }
 
 fn users(
