@@ -6,14 +6,28 @@ use serde_json::{Value, json};
 use crate::client::Answer;
 use crate::poll;
 use crate::stack::{Layout, Stack};
-use crate::story::password_of;
+use crate::story::{password_of, registration};
 
-on_every_stack!(tell_who_did_what_from_where);
+on_every_stack!(tell_who_did_what_from_where, tell_what_was_refused);
 
 fn events(stack: &Stack) -> Vec<Value> {
     let logs = stack.logs();
     let lines = logs.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter(|line| line["target"] == "events").collect()
+}
+
+/// All events, once somebody is deleted, which is the last of them.
+async fn until_deletion(stack: &Stack) -> Vec<Value> {
+    let last = |event: &Value| event["message"] == "deletion" && event["outcome"] == "done";
+    poll::until("the last event is written", async || {
+        let events = events(stack);
+        events.iter().any(last).then_some(events)
+    })
+    .await
+}
+
+fn text(event: &Value, name: &str) -> String {
+    event[name].as_str().unwrap_or_default().to_owned()
 }
 
 async fn tell_who_did_what_from_where(layout: Layout) {
@@ -46,15 +60,11 @@ async fn tell_who_did_what_from_where(layout: Layout) {
     let own = stack.users.bearer(session["access_token"].as_str().unwrap());
     own.delete(&ann.path()).await.expect(204);
 
-    let seen = poll::until("the last event is written", async || {
-        let events = events(&stack);
-        events.iter().any(|event| event["message"] == "deletion").then_some(events)
-    })
-    .await;
+    let seen = until_deletion(&stack).await;
     let told: Vec<_> = seen
         .iter()
         .map(|event| {
-            let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+            let text = |name| text(event, name);
             (text("message"), text("outcome"), text("from"), event["user"].as_i64())
         })
         .collect();
@@ -80,6 +90,56 @@ async fn tell_who_did_what_from_where(layout: Layout) {
             event("deletion", "done", here, id),
         ]
     );
-    let text = stack.logs().join("\n");
+    let (text, own) = (stack.logs().join("\n"), password_of("ann"));
     assert!(!text.contains("hunter2"), "a name may be a password in the wrong field");
+    for secret in [&own, "a wholly new one", &ann.access, &ann.refresh] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+}
+
+async fn tell_what_was_refused(layout: Layout) {
+    let settings = layout.set("SECURITY", "strict").set("LOG_FORMAT", "json");
+    let stack = settings.start().await;
+    let (ann, bob) = (stack.member("ann").await, stack.member("bob").await);
+    stack.users.post("/user/registry/", registration("ann")).await.problem(409);
+    let body = json!({ "username": "nobody", "password": "wrong" });
+    poll::until("a login is slowed", async || {
+        (stack.users.post("/user/auth/", body.clone()).await.status == 429).then_some(())
+    })
+    .await;
+    let own = stack.users.bearer(&bob.access);
+    let body = json!({ "old_password": "wrong", "new_password": "a wholly new one" });
+    poll::until("a change of a password is slowed", async || {
+        (own.post("/user/password/", body.clone()).await.status == 429).then_some(())
+    })
+    .await;
+    own.patch(&ann.path(), json!({ "email": null })).await.problem(403);
+    stack.users.delete(&ann.path()).await.problem(401);
+    own.delete(&ann.path()).await.problem(403);
+    own.delete(&bob.path()).await.expect(204);
+
+    let mut told: Vec<_> = until_deletion(&stack).await;
+    told.retain(|event| event["message"] != "login" || event["outcome"] == "slowed");
+    let told: Vec<_> = told
+        .iter()
+        .map(|event| {
+            let number = |name: &str| event[name].as_i64();
+            assert_eq!(event["from"], "127.0.0.1", "{event}");
+            (text(event, "message"), text(event, "outcome"), number("user"), number("by"))
+        })
+        .collect();
+    let (ann, bob) = (Some(ann.id), Some(bob.id));
+    let refused = [
+        ("registration", "refused", None, None),
+        ("login", "slowed", None, None),
+        ("password change", "slowed", bob, None),
+        ("change of a user", "refused", ann, bob),
+        ("deletion", "refused", ann, None),
+        ("deletion", "refused", ann, bob),
+        ("deletion", "done", bob, bob),
+    ];
+    for (what, outcome, user, by) in refused {
+        let event = (what.to_owned(), outcome.to_owned(), user, by);
+        assert!(told.contains(&event), "{event:?} is not among {told:?}");
+    }
 }

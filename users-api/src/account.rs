@@ -17,8 +17,11 @@ use crate::{
     user::{Row, User},
 };
 
-/// How the log of events names it.
+/// How the log of events names what happens here.
+const REGISTRATION: &str = "registration";
+const CHANGE: &str = "change of a user";
 const PASSWORD_CHANGE: &str = "password change";
+const DELETION: &str = "deletion";
 
 /// A new user.
 #[derive(InputObject)]
@@ -83,8 +86,8 @@ impl AccountMutation {
         #[graphql(desc = "What to change.")] input: UpdateUserInput,
     ) -> Result<User> {
         let users = Users::of(ctx);
-        let id = id::parse(&id).ok_or_else(not_found)?;
-        Viewer::of(ctx).act_for(users.security, id)?;
+        let (viewer, id) = (Viewer::of(ctx), id::parse(&id).ok_or_else(not_found)?);
+        users.allow(CHANGE, viewer, id)?;
         let mut fields = Fields::default();
         match &input.username {
             MaybeUndefined::Undefined => (),
@@ -96,7 +99,7 @@ impl AccountMutation {
         }
         fields.finish()?;
         let row = users.change(id, input).await?;
-        Event::new("change of a user").user(row.id).log(Outcome::Done);
+        Event::new(CHANGE).user(row.id).by(viewer).log(Outcome::Done);
         Ok(User::own(row))
     }
 
@@ -121,13 +124,13 @@ impl AccountMutation {
         #[graphql(desc = "Which user.")] id: ID,
     ) -> Result<bool> {
         let users = Users::of(ctx);
-        let id = id::parse(&id).ok_or_else(not_found)?;
-        Viewer::of(ctx).act_for(users.security, id)?;
+        let (viewer, id) = (Viewer::of(ctx), id::parse(&id).ok_or_else(not_found)?);
+        users.allow(DELETION, viewer, id)?;
         let deleted = user::Entity::delete_by_id(id).exec(&users.database).await?;
         if deleted.rows_affected == 0 {
             return Err(not_found());
         }
-        Event::new("deletion").user(id).log(Outcome::Done);
+        Event::new(DELETION).user(id).by(viewer).log(Outcome::Done);
         Ok(true)
     }
 }
@@ -138,6 +141,12 @@ impl Users {
             Security::Spec => password::rule,
             Security::Strict => password::strict_rule,
         }
+    }
+
+    /// Lets through who may do this to a user. A refusal is an event (OWASP ASVS 5.0, 16.3.2).
+    fn allow(&self, what: &'static str, viewer: Viewer, id: i64) -> Result<()> {
+        let refused = |_: &Error| Event::new(what).user(id).by(viewer).log(Outcome::Refused);
+        viewer.act_for(self.security, id).inspect_err(refused)
     }
 
     async fn register(&self, input: RegisterInput) -> Result<user::Model> {
@@ -154,9 +163,16 @@ impl Users {
         let name = row.username_key.clone().take();
         let row = match row.insert(&self.database).await {
             Ok(row) => row,
-            Err(error) => return Err(self.taken(error, name, None).await),
+            Err(error) => {
+                let error = self.taken(error, name, None).await;
+                if matches!(error.code, Code::UsernameTaken | Code::EmailTaken) {
+                    // Whoever tries many finds out names this way.
+                    Event::new(REGISTRATION).log(Outcome::Refused);
+                }
+                return Err(error);
+            }
         };
-        Event::new("registration").user(row.id).log(Outcome::Done);
+        Event::new(REGISTRATION).user(row.id).log(Outcome::Done);
         Ok(row)
     }
 
@@ -203,7 +219,7 @@ impl Users {
 
     async fn change_password(&self, id: i64, input: ChangePasswordInput) -> Result<()> {
         // Who has stolen an access token must not find out the password with it.
-        let attempt = self.attempt(PASSWORD_CHANGE, id)?;
+        let attempt = self.attempt(PASSWORD_CHANGE, id, Some(id))?;
         let wrong = || {
             Event::new(PASSWORD_CHANGE).user(id).log(Outcome::Refused);
             Error::new(Code::InvalidCredentials, "The old password is wrong.")

@@ -3,6 +3,7 @@
 //!
 //! Sources: OWASP ASVS 5.0, 16.3 (security events); OWASP logging vocabulary cheat sheet.
 
+use schema::Viewer;
 use service::origin;
 use tracing::field::display;
 use uuid::Uuid;
@@ -22,17 +23,23 @@ pub(crate) enum Outcome {
 pub(crate) struct Event {
     what: &'static str,
     user: Option<i64>,
+    by: Option<i64>,
     session: Option<Uuid>,
 }
 
 impl Event {
     pub(crate) fn new(what: &'static str) -> Self {
-        Self { what, user: None, session: None }
+        Self { what, user: None, by: None, session: None }
     }
 
     /// The account concerned, where there is one.
     pub(crate) fn user(self, user: impl Into<Option<i64>>) -> Self {
         Self { user: user.into(), ..self }
+    }
+
+    /// Who asked for it, as far as an access token tells.
+    pub(crate) fn by(self, viewer: Viewer) -> Self {
+        Self { by: viewer.id(), ..self }
     }
 
     /// The session concerned.
@@ -42,13 +49,13 @@ impl Event {
 
     /// Writes it down.
     pub(crate) fn log(self, outcome: Outcome) {
-        let Self { what, user, session } = self;
+        let Self { what, user, by, session } = self;
         let (from, session) = (origin::current().map(display), session.map(display));
         let outcome = match outcome {
             Outcome::Done => "done",
             Outcome::Refused => "refused",
             Outcome::Slowed => "slowed",
         };
-        tracing::info!(target: "events", user, session, from, outcome, "{what}");
+        tracing::info!(target: "events", user, by, session, from, outcome, "{what}");
     }
 }

@@ -102,7 +102,7 @@ impl LoginMutation {
 impl Users {
     async fn authenticate(&self, input: AuthenticateInput) -> Result<Pair> {
         let AuthenticateInput { username, password } = input;
-        let attempt = self.attempt("login", fold_case(&username))?;
+        let attempt = self.attempt("login", fold_case(&username), None)?;
         // No user has such a name, and PostgreSQL refuses text with NUL.
         let row = match rules::username(&username) {
             None => user::Entity::find_by_name(&username).one(&self.database).await?,
@@ -131,9 +131,14 @@ impl Users {
     }
 
     /// An attempt to prove who one is by a password, where not too many failed lately.
-    pub(crate) fn attempt(&self, what: &'static str, account: impl Hash) -> Result<Attempt<'_>> {
+    pub(crate) fn attempt(
+        &self,
+        what: &'static str,
+        account: impl Hash,
+        user: Option<i64>,
+    ) -> Result<Attempt<'_>> {
         let attempt = self.throttle.begin((what, account), origin::current());
-        attempt.inspect_err(|_| Event::new(what).log(Outcome::Slowed))
+        attempt.inspect_err(|_| Event::new(what).user(user).log(Outcome::Slowed))
     }
 
     /// Replaces a hash of outdated strength; gives the one that is now in place.
