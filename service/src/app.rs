@@ -1,15 +1,16 @@
 //! A service around its routes: health, metrics, pages and the layers that every answer passes.
 
-use std::{any::Any, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, Version, header},
-    middleware::{Next, from_fn, from_fn_with_state, map_response},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
+use ipnet::IpNet;
 use schema::Error;
 use sea_orm::{DatabaseConnection, sea_query::SelectStatement};
 use tokio::sync::watch;
@@ -31,7 +32,7 @@ use crate::{
     auth::{self, Authenticator},
     health::{self, Needs},
     listen::App,
-    metrics::{self, Metrics},
+    metrics::Metrics,
     origin,
     problem::{self, Problem},
     settings::{Origin, Settings},
@@ -75,7 +76,11 @@ pub fn assemble(parts: Parts<'_>) -> App {
     let metrics = get(async |State(metrics): State<Metrics>| metrics.show());
     let metrics = Router::new().route("/metrics", metrics).with_state(parts.metrics.clone());
     let needs = Needs::new(parts.database, parts.stopping.clone(), parts.tables);
-    let proxies: origin::Proxies = parts.settings.trusted_proxies.as_slice().into();
+    let around = Arc::new(Around {
+        proxies: parts.settings.trusted_proxies.clone(),
+        metrics: parts.metrics,
+        stopping: parts.stopping,
+    });
     let router = parts
         .api
         // Where there is nothing, nobody is asked who they are.
@@ -94,11 +99,7 @@ pub fn assemble(parts: Parts<'_>) -> App {
                 // A failure is told where it happens, in words.
                 .on_failure(())
                 .on_response(DefaultOnResponse::new().level(Level::DEBUG)),
-            from_fn_with_state(parts.stopping, leave),
-            from_fn_with_state(proxies, origin::layer),
-            from_fn_with_state(parts.metrics, metrics::layer),
-            map_response(harden),
-            from_fn(problem::layer),
+            from_fn_with_state(around, frame),
             CatchPanicLayer::custom(panicked),
             TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST),
             CompressionLayer::new().compress_when(compressible()),
@@ -109,19 +110,33 @@ pub fn assemble(parts: Parts<'_>) -> App {
     NormalizePath::trim_trailing_slash(router)
 }
 
-/// Asks clients of a service that ends to leave: an idle connection that is closed later might have
-/// a request under way by then (RFC 9112, section 9.6). HTTP/2 has its own word for it.
-async fn leave(
-    State(stopping): State<watch::Receiver<bool>>,
-    request: Request,
-    next: Next,
-) -> Response {
+/// What the frame of every request looks at.
+struct Around {
+    proxies: Vec<IpNet>,
+    metrics: Metrics,
+    stopping: watch::Receiver<bool>,
+}
+
+/// All that is ours around a request: where it comes from, what it counts for, how its answer
+/// leaves. One function, since each costs a copy of all that is further in.
+async fn frame(State(around): State<Arc<Around>>, request: Request, next: Next) -> Response {
     let plain = request.version() < Version::HTTP_2;
-    let mut response = next.run(request).await;
-    if plain && *stopping.borrow() {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let origin = origin::of(&request, &around.proxies);
+    let count = around.metrics.begin(&request);
+    let response = origin::serve(origin, next.run(request)).await;
+    let mut response = problem::shape(response);
+    harden(&mut response);
+    count.end(&response);
+    if plain && *around.stopping.borrow() {
+        leave(&mut response);
     }
     response
+}
+
+/// Asks the client of a service that ends to leave: an idle connection that is closed later might
+/// have a request under way by then (RFC 9112, section 9.6). HTTP/2 has its own word for it.
+fn leave(response: &mut Response) {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
 }
 
 fn panicked(_: Box<dyn Any + Send>) -> Response {
@@ -145,11 +160,10 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
     ),
 ];
 
-async fn harden(mut response: Response) -> Response {
+fn harden(response: &mut Response) {
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(value);
     }
-    response
 }
 
 /// Compressed secrets leak their text to who can choose a part of the answer (BREACH), so what

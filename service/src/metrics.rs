@@ -8,9 +8,8 @@ use std::{
 };
 
 use axum::{
-    extract::{MatchedPath, Request, State},
-    http::header,
-    middleware::Next,
+    extract::{MatchedPath, Request},
+    http::{Method, header},
     response::{IntoResponse, Response},
 };
 use prometheus_client::{
@@ -33,8 +32,8 @@ pub const LATENCY: [f64; 12] =
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Answer {
-    method: String,
-    route: String,
+    method: &'static str,
+    route: Arc<str>,
     status: u16,
 }
 
@@ -45,7 +44,7 @@ struct Batch {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Route {
-    route: String,
+    route: Arc<str>,
 }
 
 /// What a service counts. Cheap to clone.
@@ -125,6 +124,18 @@ impl Metrics {
         self.batches.get_or_create(&Batch { of }).observe(keys.into());
     }
 
+    /// Begins to count a request by its route, never by its path: that would be a series for each
+    /// user.
+    pub(crate) fn begin(&self, request: &Request) -> Count<'_> {
+        let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+        Count {
+            metrics: self,
+            method: method(request.method()),
+            route: route.into(),
+            start: Instant::now(),
+        }
+    }
+
     /// Shows the connections of a pool, the first that is given.
     pub(crate) fn watch(&self, pool: &DatabaseConnection) {
         let _ = self.pool.set(pool.clone());
@@ -143,18 +154,35 @@ impl Metrics {
     }
 }
 
-/// Counts a request by its route, never by its path: that would be a series for each user.
-pub async fn layer(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
-    let method = request.method().as_str().to_owned();
-    let route = request.extensions().get::<MatchedPath>();
-    let route = route.map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
-    let start = Instant::now();
-    let response = next.run(request).await;
-    metrics
-        .latency
-        .get_or_create(&Route { route: route.clone() })
-        .observe(start.elapsed().as_secs_f64());
-    let status = response.status().as_u16();
-    metrics.requests.get_or_create(&Answer { method, route, status }).inc();
-    response
+/// The name of a method. A client may make up others, each of which would be a series.
+fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// A request that is being answered.
+pub(crate) struct Count<'a> {
+    metrics: &'a Metrics,
+    method: &'static str,
+    route: Arc<str>,
+    start: Instant,
+}
+
+impl Count<'_> {
+    /// Counts the request with what it came to.
+    pub(crate) fn end(self, response: &Response) {
+        let Self { metrics, method, route, start } = self;
+        let elapsed = start.elapsed().as_secs_f64();
+        metrics.latency.get_or_create(&Route { route: Arc::clone(&route) }).observe(elapsed);
+        let status = response.status().as_u16();
+        metrics.requests.get_or_create(&Answer { method, route, status }).inc();
+    }
 }

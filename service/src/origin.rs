@@ -1,15 +1,10 @@
 //! Where a request comes from: the address of the client, also behind proxies.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::net::{IpAddr, SocketAddr};
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    extract::{ConnectInfo, Request},
     http::{HeaderMap, HeaderName},
-    middleware::Next,
-    response::Response,
 };
 use ipnet::IpNet;
 
@@ -19,25 +14,22 @@ tokio::task_local! {
     static ORIGIN: Option<IpAddr>;
 }
 
-/// The networks of proxies that are believed.
-pub type Proxies = Arc<[IpNet]>;
-
 /// The address of the client that is being served, if this is a task of a request.
 #[must_use]
 pub fn current() -> Option<IpAddr> {
     ORIGIN.try_get().ok().flatten()
 }
 
-/// Serves a client at this address where a request has ended and goes on, as a WebSocket does.
+/// Serves a client at this address. To be called again where a request has ended and goes on, as a
+/// WebSocket does.
 pub fn serve<F: Future>(origin: Option<IpAddr>, future: F) -> impl Future<Output = F::Output> {
     ORIGIN.scope(origin, future)
 }
 
-/// Finds out where a request comes from.
-pub async fn layer(State(proxies): State<Proxies>, request: Request, next: Next) -> Response {
+/// Where a request comes from. Proxies in these networks are believed.
+pub(crate) fn of(request: &Request, proxies: &[IpNet]) -> Option<IpAddr> {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let origin = peer.map(|peer| behind(peer.0.ip(), request.headers(), &proxies));
-    ORIGIN.scope(origin, next.run(request)).await
+    peer.map(|peer| behind(peer.0.ip(), request.headers(), proxies))
 }
 
 /// Follows `X-Forwarded-For` from its end for as long as a proxy of ours wrote it: what stands

@@ -2,9 +2,7 @@
 
 use axum::{
     body::Body,
-    extract::Request,
     http::{HeaderValue, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use schema::{Code, Error};
@@ -158,8 +156,7 @@ impl IntoResponse for Problem {
 
 /// Makes a problem of every failure that a layer or the router answered with plain text or
 /// nothing, and keeps its headers, such as `Allow`.
-pub async fn layer(request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
+pub(crate) fn shape(response: Response) -> Response {
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) || has_json(&response) {
         return response;
