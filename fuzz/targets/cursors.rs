@@ -1,0 +1,23 @@
+//! Cursors, and the other arguments of a page.
+#![no_main]
+
+use async_graphql::connection::CursorType;
+use libfuzzer_sys::fuzz_target;
+use schema::{
+    Page,
+    page::{Cursor, MAX},
+};
+
+fuzz_target!(|input: (i32, i32, &str, &str)| {
+    let (first, last, after, before) = input;
+    if let Ok(cursor) = Cursor::decode_cursor(after) {
+        assert!(cursor.0 > 0);
+        assert_eq!(Cursor::decode_cursor(&cursor.encode_cursor()), Ok(cursor));
+    }
+    for (first, last) in [(Some(first), None), (None, Some(last)), (Some(first), Some(last))] {
+        match Page::new(first, Some(after), last, Some(before)) {
+            Ok(page) => assert!((0..=MAX).contains(&page.size)),
+            Err(error) => assert!(!error.fields.is_empty()),
+        }
+    }
+});
