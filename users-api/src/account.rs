@@ -156,7 +156,7 @@ impl Users {
             username: Set(username),
             email_key: Set(email.as_deref().map(fold_case)),
             email: Set(email),
-            password_hash: Set(self.hasher.hash(password).await?),
+            password_hash: Set(self.hasher.queue()?.hash(password).await?),
             created_at: Set(Utc::now().trunc_subsecs(6)),
             ..Default::default()
         };
@@ -220,19 +220,20 @@ impl Users {
     async fn change_password(&self, id: i64, input: ChangePasswordInput) -> Result<()> {
         // Who has stolen an access token must not find out the password with it.
         let attempt = self.attempt(PASSWORD_CHANGE, id, Some(id))?;
+        let place = self.hasher.queue()?;
         let wrong = || {
             Event::new(PASSWORD_CHANGE).user(id).log(Outcome::Refused);
             Error::new(Code::InvalidCredentials, "The old password is wrong.")
         };
         let row = user::Entity::find_by_id(id).one(&self.database).await?;
         let old = row.map(|row| row.password_hash);
-        let verdict = self.hasher.verify(input.old_password, old.clone()).await?;
+        let verdict = place.verify(input.old_password, old.clone()).await?;
         let Some(old) = old.filter(|_| verdict != Verdict::Wrong) else {
             attempt.failed();
             return Err(wrong());
         };
         attempt.succeeded();
-        let new = self.hasher.hash(input.new_password).await?;
+        let new = self.hasher.queue()?.hash(input.new_password).await?;
         let change = replace_password(self.database.clone(), id, old, new);
         // In its own task: a transaction whose client leaves half way can poison its connection
         // (sqlx issue 4393).

@@ -103,6 +103,7 @@ impl Users {
     async fn authenticate(&self, input: AuthenticateInput) -> Result<Pair> {
         let AuthenticateInput { username, password } = input;
         let attempt = self.attempt("login", fold_case(&username), None)?;
+        let place = self.hasher.queue()?;
         // No user has such a name, and PostgreSQL refuses text with NUL.
         let row = match rules::username(&username) {
             None => user::Entity::find_by_name(&username).one(&self.database).await?,
@@ -110,7 +111,7 @@ impl Users {
         };
         let stored = row.as_ref().map(|row| row.password_hash.clone());
         // An empty password costs a hash too: no answer tells more by coming sooner.
-        let verdict = self.hasher.verify(password.clone(), stored).await?;
+        let verdict = place.verify(password.clone(), stored).await?;
         let pair = match (&row, verdict) {
             (Some(row), Verdict::Right) => self.open_session(row.id, &row.password_hash).await?,
             (Some(row), Verdict::Outdated) => {
@@ -143,7 +144,7 @@ impl Users {
 
     /// Replaces a hash of outdated strength; gives the one that is now in place.
     async fn rehash(&self, row: &user::Model, password: String) -> Result<PasswordHash> {
-        let new = self.hasher.hash(password).await?;
+        let new = self.hasher.queue()?.hash(password).await?;
         let changed = user::Entity::update_many()
             .col_expr(user::Column::PasswordHash, Expr::val(new.clone()))
             .filter(user::Column::Id.eq(row.id))
