@@ -14,7 +14,7 @@ use service::{
     database,
     listen::Listeners,
     metrics::Metrics,
-    settings::{self, Listen, Settings},
+    settings::{self, Listen, Settings, Switch},
     telemetry, tls,
 };
 use tokio::sync::watch;
@@ -65,11 +65,11 @@ async fn main() {
     let Arguments { command, addresses, settings, own } = settings::parse(defaults);
     let task = async {
         telemetry::start(&settings)?;
+        let Some(task) = command else { return serve(&addresses, &settings, &own).await };
         migrate(&settings).await?;
-        match command {
-            Some(Task::Seed(arguments)) => seed::run(&settings, &arguments).await,
-            Some(Task::Copy(arguments)) => copy::run(&settings, &arguments).await,
-            None => serve(&addresses, &settings, &own).await,
+        match task {
+            Task::Seed(arguments) => seed::run(&settings, &arguments).await,
+            Task::Copy(arguments) => copy::run(&settings, &arguments).await,
         }
     };
     if let Err(problem) = Box::pin(task).await {
@@ -111,6 +111,7 @@ async fn serve(
         ("OFFERS_HTTP_ADDR", addresses.offers_http_addr),
         ("OFFERS_HTTPS_ADDR", addresses.offers_https_addr),
     )?;
+    migrate(settings).await?;
     settings.warn();
 
     let upstream = users_api::Upstream { offers_url: url(&offers, "/")?, offers_ca: ca.clone() };
@@ -122,7 +123,7 @@ async fn serve(
 
     users.announce(users_api::NAME);
     offers.announce(offers_api::NAME);
-    links(&users, &offers);
+    links(&users, &offers, settings.graphiql == Switch::On);
     let served = tokio::try_join!(
         users.serve(users_app, stop_users, settings.drain),
         offers.serve(offers_app, stop_offers, settings.drain),
@@ -152,11 +153,13 @@ fn url(listeners: &Listeners, path: &str) -> Result<Url, String> {
 }
 
 /// The links to click.
-fn links(users: &Listeners, offers: &Listeners) {
+fn links(users: &Listeners, offers: &Listeners, graphiql: bool) {
     println!();
     for (title, listeners) in [("Users", users), ("Offers", offers)] {
         for base in [listeners.http(), listeners.https()].into_iter().flatten() {
-            println!("{title:<7} {base}/   GraphiQL {base}/graphql   REST {base}/docs");
+            let playground =
+                if graphiql { format!("GraphiQL {base}/graphql   ") } else { String::new() };
+            println!("{title:<7} {base}/   {playground}REST {base}/docs");
         }
     }
 }

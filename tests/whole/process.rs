@@ -108,6 +108,11 @@ impl Process {
         self.child.id()
     }
 
+    /// What it has printed.
+    pub(crate) fn printed(&self) -> Vec<String> {
+        self.stdout.all()
+    }
+
     /// What it has logged.
     pub(crate) fn logs(&self) -> Vec<String> {
         self.stderr.all()

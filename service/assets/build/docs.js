@@ -10,7 +10,8 @@ dark.addEventListener('change', theme);
 theme();
 
 SwaggerUI({
-  url: '/openapi.json',
+  // Beside the page, which a proxy may have put below a path of its own.
+  url: location.pathname.replace(/docs\/?$/, 'openapi.json'),
   domNode: document.getElementById('docs'),
   deepLinking: true,
   displayRequestDuration: true,

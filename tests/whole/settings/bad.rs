@@ -117,6 +117,18 @@ async fn a_service_needs_a_database_and_a_listener() {
     }
 }
 
+/// Nothing is made before it.
+#[tokio::test]
+async fn classifieds_needs_a_listener_of_each_service() {
+    for name in ["USERS_HTTP_ADDR", "OFFERS_HTTP_ADDR"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = good("classifieds", folder.path());
+        settings.push((name.to_owned(), "off".to_owned()));
+        ends_naming("classifieds", folder.path(), &settings, name).await;
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
+
 #[tokio::test]
 async fn a_taken_address_stops_the_start() {
     let folder = ready_folder().await;

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::client::Api;
 use crate::database::migrate;
+use crate::poll;
 use crate::process::{self, Process};
 use crate::running::free_address;
 
@@ -48,6 +49,27 @@ async fn an_address_in_a_flag_is_the_one_that_is_printed() {
         let mut process = Process::start(binary, command);
         let url = process.address(binary, "http").await;
         assert_eq!(url, Some(format!("http://{address}")));
+    }
+}
+
+#[tokio::test]
+async fn classifieds_tells_of_graphiql_where_there_is_one() {
+    for (switch, told) in [("on", true), ("off", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = good("classifieds", folder.path());
+        settings.push(("GRAPHIQL".to_owned(), switch.to_owned()));
+        let mut process = Process::start(
+            "classifieds",
+            process::command("classifieds", folder.path(), &settings),
+        );
+        let lines = poll::until("the links are printed", async || {
+            let lines = process.printed();
+            lines.iter().any(|line| line.contains("Offers ")).then_some(lines)
+        });
+        let lines = lines.await.join("\n");
+        assert!(lines.contains("/docs"), "{lines}");
+        assert_eq!(lines.contains("GraphiQL"), told, "{lines}");
+        process.kill();
     }
 }
 
