@@ -18,12 +18,14 @@ RUN for crate in . bench certs entity migration offers-api schema service users-
         mkdir -p $crate/src && touch $crate/src/lib.rs && echo 'fn main() {}' >$crate/src/main.rs; \
     done \
     && mkdir bench/benches && touch bench/benches/parts.rs bench/benches/loaders.rs \
-    && cargo build --release --locked --workspace --bins \
+    && cargo build --release --locked --package certs --package migration \
+        --package offers-api --package users-api \
     && find . -path ./target -prune -o -name '*.rs' -exec rm {} +
 COPY . .
 # Cargo goes by the time of a file, and a checkout may be older than the layer above.
 RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked --workspace --bins
+    && cargo build --release --locked --package certs --package migration \
+        --package offers-api --package users-api
 
 FROM debian:bookworm-slim AS base
 RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin classifieds \

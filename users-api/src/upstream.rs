@@ -180,8 +180,11 @@ impl Upstream {
         let first = self.attempt(body.clone()).await;
         let answer = match first {
             // Silence has been asked about already; all else that is no answer came at once, and
-            // may have been a connection that the other side closed at this moment.
-            Err(Failure::Http(error)) if !error.is_timeout() => self.attempt(body).await,
+            // may have been a connection that the other side closed at this moment, or an address
+            // behind which another instance answers the next one.
+            Err(Failure::Http(error)) if error.is_connect() || !error.is_timeout() => {
+                self.attempt(body).await
+            }
             other => other,
         };
         match &answer {
