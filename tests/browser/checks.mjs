@@ -71,6 +71,21 @@ export async function docs({ page, service, address, colorScheme }) {
   assert.match(await status.textContent(), service === 'users-api' ? /^201/ : /^200/);
 }
 
+/** Behind a proxy that has the page below a path: its own document, not that of the root. */
+export async function below({ context, page, address }) {
+  const asked = [];
+  await context.route(`${address}/**`, (route) => {
+    const url = route.request().url();
+    if (url.endsWith('/openapi.json')) asked.push(new URL(url).pathname);
+    return route.continue({ url: url.replace('/offers/', '/') });
+  });
+  for (const path of ['/offers/docs', '/offers/docs/']) {
+    await page.goto(address + path);
+    await page.locator('[data-path="/offer/create"], [data-path="/offer/create/"]').waitFor();
+  }
+  assert.deepEqual(asked, ['/offers/openapi.json', '/offers/openapi.json']);
+}
+
 export async function graphiql({ context, page, service, address, addresses, colorScheme }) {
   await visit(page, `${address}/graphql`);
   const playground = new GraphiQL(page);

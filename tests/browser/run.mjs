@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { launch, open } from './browser.mjs';
-import { docs, graphiql, index, subscription } from './checks.mjs';
+import { below, docs, graphiql, index, subscription } from './checks.mjs';
 import { start } from './services.mjs';
 
 const count = { passed: 0, failed: 0, skipped: 0 };
@@ -16,7 +16,9 @@ try {
       for (const colorScheme of ['light', 'dark']) await run(check, { service, address, addresses, colorScheme });
     }
   }
-  await run(subscription, { service: 'offers-api', address: addresses['offers-api'], addresses, colorScheme: 'light' });
+  for (const check of [below, subscription]) {
+    await run(check, { service: 'offers-api', address: addresses['offers-api'], addresses, colorScheme: 'light' });
+  }
 } finally {
   await browser?.close();
   await stop();
