@@ -4,7 +4,7 @@ import json
 import time
 
 from load import Load, statuses
-from stack import Postgres, Stack
+from stack import Postgres, Stack, postgres_programs
 from suite import run
 
 
@@ -19,7 +19,7 @@ def dump_and_restore():
         before = [json.loads(body)["id"] for _, _, status, body in list(load.answers)
                   if status == 201]
         dump = stack.postgres.folder / "dump"
-        program = stack.postgres.bin
+        program = postgres_programs()
         start = time.monotonic()
         stack.postgres.owned(program / "pg_dump", "-U", "postgres", "-h", stack.postgres.folder,
                              "--format=custom", "--file", dump, "postgres")

@@ -15,7 +15,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BINARIES = Path(os.environ.get("BINARIES") or ROOT / "target" / "debug")
+# BINARIES is another folder with them, PROFILE=release takes the optimised ones.
+BINARIES = Path(os.environ.get("BINARIES") or
+                ROOT / "target" / os.environ.get("PROFILE", "debug"))
 PATIENCE = 30
 
 
@@ -81,7 +83,9 @@ class Service(Process):
 
 
 class Stack:
-    """Fields: `folder`, `services` by name (users-1, users-2, offers-1, offers-2), `edge` (the
+    """On PostgreSQL or SQLite of its own, or on a database with a `url`.
+
+    Fields: `folder`, `services` by name (users-1, users-2, offers-1, offers-2), `edge` (the
     port of nginx), `database_url`."""
 
     def __init__(self, engine="postgres", nginx=True, **environment):
@@ -100,6 +104,8 @@ class Stack:
         if engine == "postgres":
             self.postgres = Postgres(self.folder / "postgres")
             self.database_url = self.postgres.url
+        elif engine != "sqlite":
+            self.database_url = engine.url
         else:
             self.database_url = f"sqlite://{self.folder}/classifieds.db?mode=rwc"
         self.run(BINARIES / "migration", "up")
@@ -234,6 +240,12 @@ class Nginx(Process):
             raise RuntimeError((folder / "error.log").read_text())
 
 
+def postgres_programs():
+    """The folder with the programs of PostgreSQL."""
+    return Path(subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True,
+                               check=True).stdout.strip())
+
+
 class Postgres:
     """A server of its own that keeps what it has acknowledged."""
 
@@ -245,11 +257,6 @@ class Postgres:
             self.sql(f"alter system set {setting} = on")
         self.sql("select pg_reload_conf()")
 
-    @property
-    def bin(self):
-        return Path(subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True,
-                                   check=True).stdout.strip())
-
     def owned(self, *command, check=True):
         """Runs a program of PostgreSQL as the owner of the cluster."""
         owner = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
@@ -258,12 +265,12 @@ class Postgres:
 
     def sql(self, text):
         """One statement; its rows as text."""
-        found = self.owned(self.bin / "psql", "-XAtq", "-U", "postgres", "-h", self.folder,
+        found = self.owned(postgres_programs() / "psql", "-XAtq", "-U", "postgres", "-h", self.folder,
                            "-c", text, "postgres")
         return found.stdout.strip()
 
     def control(self, *arguments):
-        self.owned(self.bin / "pg_ctl", "-D", self.folder / "data", "-l", self.folder / "log",
+        self.owned(postgres_programs() / "pg_ctl", "-D", self.folder / "data", "-l", self.folder / "log",
                    "-w", *arguments)
 
     def kill(self):
