@@ -115,7 +115,11 @@ async fn serve(
     settings.warn();
 
     let upstream = users_api::Upstream { offers_url: url(&offers, "/")?, offers_ca: ca.clone() };
-    let jwks = offers_api::Own { jwks_url: url(&users, "/.well-known/jwks.json")?, jwks_ca: ca };
+    let jwks = offers_api::Own {
+        jwks_url: url(&users, "/.well-known/jwks.json")?,
+        jwks_ca: ca,
+        database_listen_url: None,
+    };
     let ((stop_users, stopping_users), (stop_offers, stopping_offers)) =
         (watch::channel(false), watch::channel(false));
     let users_app = users_api::app(settings, own, &upstream, stopping_users).await?;

@@ -49,6 +49,10 @@ pub struct Own {
     /// Certificates to trust at `JWKS_URL`, PEM
     #[arg(long, env, value_name = "FILE")]
     pub jwks_ca: Option<PathBuf>,
+    /// The way past a pooler that `DATABASE_URL` leads to: who listens for the offers of other
+    /// instances needs a connection for itself
+    #[arg(long, env, hide_env_values = true, value_name = "URL")]
+    pub database_listen_url: Option<String>,
 }
 
 /// The GraphQL schema of this service.
@@ -117,7 +121,8 @@ pub async fn app(
     let database = database::connect(settings, &metrics)
         .await
         .map_err(|error| format!("DATABASE_URL: {error}"))?;
-    let feed = Feed::start(&database, &settings.database_url);
+    let listen_url = own.database_listen_url.as_ref().unwrap_or(&settings.database_url);
+    let feed = Feed::start(&database, listen_url);
     let offers = Arc::new(Offers::new(database.clone(), settings.security, feed, &metrics));
     tokio::spawn(sweep(database.clone()));
     let client =

@@ -61,7 +61,8 @@ def transactions_pooled():
     version = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True, check=True)
     pooled = Pooled()
     try:
-        with Stack(pooled, OFFERS_PATIENCE="5s") as stack:
+        with Stack(pooled, OFFERS_PATIENCE="5s",
+                   DATABASE_LISTEN_URL=pooled.postgres.url) as stack:
             registration = {"username": "ann", "password": "correct horse"}
             user = json.loads(stack.ask(None, "POST", "/user/registry/", {
                 **registration, "email": "a@example.org"})[2])["id"]
@@ -88,7 +89,8 @@ def transactions_pooled():
             made = {json.loads(body)["id"] for _, _, status, body in answers if status == 201}
             rows = {int(id) for id in pooled.postgres.sql("select id from offers").splitlines()}
             assert made == rows, (len(made), len(rows))
-            assert most <= POOL, most
+            # Each instance of offers-api listens by a connection of its own.
+            assert most <= POOL + 2, most
             return (f"{version.stdout.splitlines()[0]}: {statuses(answers)}, {most} connections to "
                     f"PostgreSQL for 4 instances")
     finally:

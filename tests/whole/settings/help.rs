@@ -34,6 +34,7 @@ async fn help_lists_every_setting_with_its_default() {
         "HTTPS_ADDR",
         "127.0.0.1:8002",
         "JWKS_URL",
+        "DATABASE_LISTEN_URL",
         "strict",
         "http://127.0.0.1:8001/.well-known/jwks.json",
     ];
