@@ -1,12 +1,12 @@
 //! Offers: their fields, their rules, and what can be done with them.
 
 use async_graphql::{
-    ComplexObject, Context, ID, InputObject, MaybeUndefined, Object, SimpleObject,
+    ComplexObject, Context, ID, InputObject, MaybeUndefined, Object, SimpleObject, Value,
     connection::Connection,
 };
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{SubsecRound, Utc};
 use entity::offer;
-use schema::{Code, Error, Fields, Page, Result, Viewer, id, page};
+use schema::{AtHand, Code, Error, Fields, Leaves, Page, Result, Time, Viewer, id, page};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, EntityTrait, SqlErr};
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A page of offers, oldest first.
-pub(crate) type OfferConnection = Connection<page::Cursor, Offer>;
+pub(crate) type OfferConnection = Connection<page::Cursor, AtHand<Offer>>;
 
 /// What a user offers.
 #[derive(SimpleObject)]
@@ -29,7 +29,7 @@ pub(crate) struct Offer {
     /// What is offered, in 1 to 20000 characters.
     text: String,
     /// When the offer was created, in UTC.
-    created_at: DateTime<Utc>,
+    created_at: Time,
     #[graphql(skip)]
     owner: i64,
 }
@@ -50,7 +50,21 @@ impl Offer {
 impl From<offer::Model> for Offer {
     fn from(row: offer::Model) -> Self {
         let offer::Model { id, user_id, title, text, created_at } = row;
-        Self { id: id::show(id), title, text, created_at, owner: user_id }
+        Self { id: id::show(id), title, text, created_at: created_at.into(), owner: user_id }
+    }
+}
+
+impl Leaves for Offer {
+    fn leaf(&self, field: &str) -> Option<Value> {
+        let text = match field {
+            "id" => &*self.id,
+            "title" => &self.title,
+            "text" => &self.text,
+            "createdAt" => self.created_at.as_str(),
+            "userId" => return Some(self.owner.to_string().into()),
+            _ => return None,
+        };
+        Some(text.into())
     }
 }
 
@@ -201,7 +215,7 @@ impl Offers {
     /// A page of a user's offers, fetched together with those that others ask for.
     pub(crate) async fn page(&self, user: i64, page: Page) -> Result<OfferConnection> {
         let slice = self.of_user.load((user, page)).await?.unwrap_or_default();
-        Ok(slice.connection(|row| row.id, Offer::from))
+        Ok(slice.connection(|row| row.id, |row| AtHand(row.into())))
     }
 
     /// The id of an offer that the viewer may change.

@@ -8,8 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use chrono::{DateTime, Utc};
-use schema::{Code, Result, Security, Viewer, page};
+use schema::{Code, Result, Security, Time, Viewer, page};
 use serde::{Deserialize, Serialize};
 use service::{
     openapi::{self, BearerToken, Failures},
@@ -88,7 +87,8 @@ struct Offer {
     #[schema(example = "Blue, hardly used.")]
     text: String,
     /// When the offer was created.
-    created_at: DateTime<Utc>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Time,
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,7 @@
 //! What this service knows of a user: their offers.
 
 use async_graphql::{Context, ID, Object};
-use schema::{Page, Result, id};
+use schema::{AtHand, Page, Result, id};
 
 use crate::{
     Offers,
@@ -30,7 +30,7 @@ impl User {
     /// The first 1000 offers of the user, oldest first. Null while the Offers service cannot be
     /// reached.
     #[graphql(complexity = "schema::limits::LIST * (1 + child_complexity)")]
-    async fn offers(&self, ctx: &Context<'_>) -> Option<Result<Vec<Offer>>> {
+    async fn offers(&self, ctx: &Context<'_>) -> Option<Result<Vec<AtHand<Offer>>>> {
         let page = Offers::of(ctx).page(self.id, Page::FULL).await;
         Some(page.map(|page| page.edges.into_iter().map(|edge| edge.node).collect()))
     }

@@ -1,8 +1,8 @@
 //! Look-ups that are asked for one by one and done many at a time.
 //!
-//! There is no timer: a look-up starts a batch as soon as its task has nothing else to ask, and
-//! while two batches are under way the others queue up for the next one. So a lone look-up does
-//! not wait, and batches grow with the load.
+//! A look-up does not wait for others: it starts a batch as soon as its task has nothing else to
+//! ask. While a batch is under way the others queue up for the next one, so batches grow with the
+//! load. One that takes long stops nobody: the next starts beside it.
 //!
 //! A batch runs in a task of its own: whoever leaves takes nothing away from the others. (With the
 //! crate dataloader 0.18 the look-ups of the others panic where the client leaves whose task runs
@@ -12,16 +12,19 @@ use std::{
     collections::HashMap,
     hash::Hash,
     mem,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::{Error, Result};
 
-/// Batches under way at once. More make batches smaller; fewer leave the other side idle.
-const UNDER_WAY: usize = 2;
+/// How long the next batch waits for the one under way.
+const SLOW: Duration = Duration::from_millis(5);
+/// The most batches beside each other that take longer.
+const SLOW_BATCHES: usize = 8;
 /// The most keys in a batch.
 const KEYS: usize = 1000;
 
@@ -41,7 +44,10 @@ struct Shared<K, V> {
 
 struct Queue<K, V> {
     waiting: HashMap<K, Waiting<V>>,
-    under_way: usize,
+    /// Whether a batch is under way that the next one waits for.
+    busy: bool,
+    /// Batches that the next one does not wait for any more.
+    slow: usize,
     /// Whether a look-up has undertaken to start the next batch.
     led: bool,
 }
@@ -62,7 +68,7 @@ where
     where
         F: Future<Output = Found<K, V>> + Send + 'static,
     {
-        let queue = Queue { waiting: HashMap::new(), under_way: 0, led: false };
+        let queue = Queue { waiting: HashMap::new(), busy: false, slow: 0, led: false };
         let load: Load<K, V> = Box::new(move |keys| Box::pin(load(keys)));
         Self(Arc::new(Shared { load, queue: Mutex::new(queue) }))
     }
@@ -76,7 +82,7 @@ where
         let leads = {
             let mut queue = self.0.lock();
             queue.waiting.entry(key).or_default().push(sender);
-            let leads = !queue.led && queue.under_way < UNDER_WAY;
+            let leads = !queue.led && queue.has_room();
             queue.led |= leads;
             leads
         };
@@ -104,11 +110,7 @@ where
     fn drop(&mut self) {
         let mut queue = self.0.lock();
         queue.led = false;
-        queue.under_way += 1;
-        let batch = queue.take();
-        drop(queue);
-        // In its own task: the batch belongs to all who wait, not to the one who started it.
-        tokio::spawn(Arc::clone(self.0).run(batch));
+        self.0.start(queue);
     }
 }
 
@@ -116,6 +118,10 @@ impl<K, V> Queue<K, V>
 where
     K: Clone + Eq + Hash,
 {
+    fn has_room(&self) -> bool {
+        !self.busy && self.slow < SLOW_BATCHES
+    }
+
     fn take(&mut self) -> HashMap<K, Waiting<V>> {
         if self.waiting.len() <= KEYS {
             return mem::take(&mut self.waiting);
@@ -130,37 +136,72 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + 'static,
 {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Queue<K, V>> {
+    fn lock(&self) -> MutexGuard<'_, Queue<K, V>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn run(self: Arc<Self>, mut batch: HashMap<K, Waiting<V>>) {
-        // Gives the place back even if a load panics.
-        let _place = Place(&self);
-        while !batch.is_empty() {
-            let mut found = (self.load)(batch.keys().cloned().collect()).await;
-            for (key, mut waiting) in batch {
-                let answer = match &mut found {
-                    Ok(found) => Ok(found.remove(&key)),
-                    Err(error) => Err(error.clone()),
-                };
-                // Whoever has left is not waited for.
-                let last = waiting.pop();
-                for sender in waiting {
-                    let _ = sender.send(answer.clone());
-                }
-                let _ = last.map(|sender| sender.send(answer));
+    /// Starts the next batch if there is one, and room, and nobody else is about to.
+    fn start(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue<K, V>>) {
+        if queue.waiting.is_empty() || queue.led || !queue.has_room() {
+            return;
+        }
+        queue.busy = true;
+        let batch = queue.take();
+        drop(queue);
+        // In its own task: the batch belongs to all who wait, not to the one who started it.
+        tokio::spawn(Arc::clone(self).run(batch));
+    }
+
+    async fn run(self: Arc<Self>, batch: HashMap<K, Waiting<V>>) {
+        let mut place = Place { shared: &self, slow: false };
+        let mut load = (self.load)(batch.keys().cloned().collect());
+        let mut found = if let Ok(found) = timeout(SLOW, &mut load).await {
+            found
+        } else {
+            place.step_aside();
+            load.await
+        };
+        // The next batch is on its way while this one is handed out.
+        drop(place);
+        for (key, mut waiting) in batch {
+            let answer = match &mut found {
+                Ok(found) => Ok(found.remove(&key)),
+                Err(error) => Err(error.clone()),
+            };
+            // Whoever has left is not waited for.
+            let last = waiting.pop();
+            for sender in waiting {
+                let _ = sender.send(answer.clone());
             }
-            let mut queue = self.lock();
-            batch = if queue.led { HashMap::new() } else { queue.take() };
+            let _ = last.map(|sender| sender.send(answer));
         }
     }
 }
 
-struct Place<'a, K, V>(&'a Shared<K, V>)
+/// The place of a batch that is under way, given back also where its load panics.
+struct Place<'a, K, V>
 where
     K: Clone + Eq + Hash + Send + 'static,
-    V: Clone + Send + 'static;
+    V: Clone + Send + 'static,
+{
+    shared: &'a Arc<Shared<K, V>>,
+    slow: bool,
+}
+
+impl<K, V> Place<'_, K, V>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    V: Clone + Send + 'static,
+{
+    /// Lets the next batch start.
+    fn step_aside(&mut self) {
+        let mut queue = self.shared.lock();
+        self.slow = true;
+        queue.busy = false;
+        queue.slow += 1;
+        self.shared.start(queue);
+    }
+}
 
 impl<K, V> Drop for Place<'_, K, V>
 where
@@ -168,7 +209,13 @@ where
     V: Clone + Send + 'static,
 {
     fn drop(&mut self) {
-        self.0.lock().under_way -= 1;
+        let mut queue = self.shared.lock();
+        if self.slow {
+            queue.slow -= 1;
+        } else {
+            queue.busy = false;
+        }
+        self.shared.start(queue);
     }
 }
 
@@ -250,6 +297,30 @@ mod tests {
         tokio::task::yield_now().await;
         gate.add_permits(10);
         assert_eq!(follower.await.unwrap(), Ok(Some(2)));
+    }
+
+    #[tokio::test]
+    async fn a_slow_batch_stops_nobody() {
+        let started = Arc::new(Semaphore::new(0));
+        let start = Arc::clone(&started);
+        let batcher: Batcher<u32, u32> = Batcher::new(move |keys: Vec<u32>| {
+            start.add_permits(1);
+            async move {
+                if keys.contains(&0) {
+                    std::future::pending::<()>().await;
+                }
+                Ok(keys.into_iter().map(|key| (key, key)).collect())
+            }
+        });
+        let stuck = tokio::spawn({
+            let batcher = batcher.clone();
+            async move { batcher.load(0).await }
+        });
+        started.acquire().await.unwrap().forget();
+        for key in 1..=50 {
+            assert_eq!(batcher.load(key).await, Ok(Some(key)));
+        }
+        assert!(!stuck.is_finished());
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! The Users service: who registers, logs in and offers.
 
 mod account;
+mod ahead;
 mod event;
 mod figures;
 mod keys;

@@ -5,66 +5,62 @@
 
 use std::collections::HashMap;
 
-use async_graphql::{Context, ID, Object};
-use chrono::{DateTime, Utc};
-use schema::{Batcher, Error, Page, Result, Slice, batch::Found, id, page};
+use async_graphql::{ComplexObject, Context, ID, SimpleObject, Value};
+use schema::{Batcher, Error, Leaves, Page, Result, Slice, Time, batch::Found, id, page};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Value as Json, json};
 use service::metrics::Metrics;
 
 use crate::{Users, upstream::Upstream, user::User};
 
-/// An offer as offers-api tells it.
-#[derive(Clone, Debug, Deserialize)]
+/// What a user offers.
+// Kept as offers-api writes it: it is only passed on.
+#[derive(Clone, Debug, Deserialize, SimpleObject)]
+#[graphql(complex, shareable)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Offer {
-    #[serde(deserialize_with = "service::rest::integer")]
-    id: i64,
-    #[serde(deserialize_with = "service::rest::integer")]
-    user_id: i64,
+    /// The identifier of the offer.
+    id: ID,
+    /// What is offered, in one line of 1 to 200 characters.
     title: String,
+    /// What is offered, in 1 to 20000 characters.
     text: String,
-    created_at: DateTime<Utc>,
+    /// When the offer was created, in UTC.
+    created_at: Time,
+    /// The identifier of the user who offers.
+    user_id: ID,
 }
 
 impl Offer {
     pub(crate) fn key(&self) -> i64 {
-        self.id
+        id::parse(&self.id).unwrap_or_default()
     }
 }
 
-/// What a user offers.
-#[Object(shareable)]
+impl Leaves for Offer {
+    fn leaf(&self, field: &str) -> Option<Value> {
+        let text = match field {
+            "id" => &*self.id,
+            "title" => &self.title,
+            "text" => &self.text,
+            "createdAt" => self.created_at.as_str(),
+            "userId" => &*self.user_id,
+            _ => return None,
+        };
+        Some(text.into())
+    }
+}
+
+#[ComplexObject]
 impl Offer {
-    /// The identifier of the offer.
-    async fn id(&self) -> ID {
-        id::show(self.id)
-    }
-
-    /// What is offered, in one line of 1 to 200 characters.
-    async fn title(&self) -> &str {
-        &self.title
-    }
-
-    /// What is offered, in 1 to 20000 characters.
-    async fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// When the offer was created, in UTC.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.created_at
-    }
-
-    /// The identifier of the user who offers.
-    async fn user_id(&self) -> ID {
-        id::show(self.user_id)
-    }
-
     /// The user who offers.
+    #[graphql(shareable)]
     async fn user(&self, ctx: &Context<'_>) -> Result<User> {
-        let row = Users::of(ctx).rows.load(self.user_id).await?;
-        row.map(User::from).ok_or_else(|| Error::not_found("There is no such user."))
+        let there = match id::parse(&self.user_id) {
+            Some(id) => Users::of(ctx).rows.load(id).await?,
+            None => None,
+        };
+        there.map(User::from).ok_or_else(|| Error::not_found("There is no such user."))
     }
 }
 
@@ -92,7 +88,7 @@ fn pages_query(pages: usize) -> String {
 }
 
 /// The variables of one page.
-fn pages_variables(n: usize, page: Page, users: &[i64]) -> [(String, Value); 5] {
+fn pages_variables(n: usize, page: Page, users: &[i64]) -> [(String, Json); 5] {
     let users = users.iter().map(|user| representation("User", *user)).collect();
     let (first, last) = if page.last { (None, Some(page.size)) } else { (Some(page.size), None) };
     [
@@ -194,9 +190,9 @@ async fn pages(upstream: Upstream, keys: Vec<(i64, Page)>) -> Found<(i64, Page),
 async fn ones(upstream: Upstream, ids: Vec<i64>) -> Found<i64, Offer> {
     let offers: Vec<_> = ids.iter().map(|id| representation("Offer", *id)).collect();
     let answer: Ones = upstream.ask(ONES, json!({ "o": offers })).await?;
-    Ok(answer.entities.into_iter().flatten().map(|offer| (offer.id, offer)).collect())
+    Ok(answer.entities.into_iter().flatten().map(|offer| (offer.key(), offer)).collect())
 }
 
-fn representation(typename: &str, id: i64) -> Value {
+fn representation(typename: &str, id: i64) -> Json {
     json!({ "__typename": typename, "id": id.to_string() })
 }

@@ -1,10 +1,9 @@
 //! Users: their fields, and what can be asked about them.
 
 use async_graphql::{Context, ID, Object, connection::Connection};
-use chrono::{DateTime, Utc};
 use entity::fold_case;
 use schema::{
-    Code, Error, Page, Result, Security, Viewer,
+    AtHand, Code, Error, Page, Result, Security, Slice, Time, Viewer,
     batch::{Found, padded},
     id, page,
 };
@@ -13,12 +12,17 @@ use sea_orm::{
     prelude::DateTimeUtc,
 };
 
-use crate::{Users, offers::Offer, rules};
+use crate::{
+    Users,
+    ahead::{self, Ahead},
+    offers::Offer,
+    rules,
+};
 
 /// A page of users, in the order they registered.
 pub(crate) type UserConnection = Connection<page::Cursor, User>;
 /// A page of offers, oldest first.
-pub(crate) type OfferConnection = Connection<page::Cursor, Offer>;
+pub(crate) type OfferConnection = Connection<page::Cursor, AtHand<Offer>>;
 
 /// The columns of a user that a client may see; the password hash is not read along.
 #[derive(Clone, Debug, DerivePartialModel)]
@@ -43,17 +47,29 @@ pub(crate) struct User {
     row: Row,
     /// Shown to whoever made or changed it just now.
     own: bool,
+    ahead: Ahead,
 }
 
 impl From<Row> for User {
     fn from(row: Row) -> Self {
-        Self { row, own: false }
+        Self::new(row, Ahead::default())
     }
 }
 
 impl User {
+    pub(crate) fn new(row: Row, ahead: Ahead) -> Self {
+        Self { row, own: false, ahead }
+    }
+
     pub(crate) fn own(row: entity::user::Model) -> Self {
-        Self { row: row.into(), own: true }
+        Self { own: true, ..Row::from(row).into() }
+    }
+
+    async fn page(&self, ctx: &Context<'_>, page: Page) -> Result<Slice<Offer>> {
+        match self.ahead.take(page) {
+            Some(slice) => slice,
+            None => Users::of(ctx).offers.page(self.row.id, page).await,
+        }
     }
 }
 
@@ -78,16 +94,16 @@ impl User {
     }
 
     /// When the user registered, in UTC.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.row.created_at
+    async fn created_at(&self) -> Time {
+        self.row.created_at.into()
     }
 
     /// The first 1000 offers of the user, oldest first. Null while the Offers service cannot be
     /// reached.
     #[graphql(complexity = "schema::limits::LIST * (1 + child_complexity)")]
-    async fn offers(&self, ctx: &Context<'_>) -> Option<Result<Vec<Offer>>> {
-        let page = Users::of(ctx).offers.page(self.row.id, Page::FULL).await;
-        Some(page.map(|page| page.rows))
+    async fn offers(&self, ctx: &Context<'_>) -> Option<Result<Vec<AtHand<Offer>>>> {
+        let page = self.page(ctx, Page::FULL).await;
+        Some(page.map(|page| page.rows.into_iter().map(AtHand).collect()))
     }
 
     /// The offers of the user, oldest first. Null while the Offers service cannot be reached.
@@ -102,8 +118,8 @@ impl User {
     ) -> Option<Result<OfferConnection>> {
         let page = async {
             let page = Page::new(first, after.as_deref(), last, before.as_deref())?;
-            let slice = Users::of(ctx).offers.page(self.row.id, page).await?;
-            Ok(slice.connection(Offer::key, |offer| offer))
+            let slice = self.page(ctx, page).await?;
+            Ok(slice.connection(Offer::key, AtHand))
         };
         Some(page.await)
     }
@@ -126,7 +142,10 @@ impl UserQuery {
     ) -> Option<Result<User>> {
         let users = Users::of(ctx);
         let found = match (id, username) {
-            (Some(id), None) => users.by_id(&id).await,
+            (Some(id), None) => match id::parse(&id) {
+                Some(id) => users.with_offers(id, ahead::page(&ctx.look_ahead())).await,
+                None => Ok(None),
+            },
             (None, Some(name)) => users.by_name(&name).await,
             _ => {
                 let detail = "must be there, and not the other of id and username";

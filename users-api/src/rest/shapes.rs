@@ -1,6 +1,6 @@
 //! What REST clients send and get.
 
-use chrono::{DateTime, Utc};
+use schema::Time;
 use serde::{Deserialize, Serialize};
 use service::{openapi, rest::integer};
 use utoipa::{IntoParams, ToSchema};
@@ -19,7 +19,8 @@ pub(crate) struct User {
     #[schema(example = "alice@example.org")]
     email: Option<String>,
     /// When the user registered.
-    created_at: DateTime<Utc>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Time,
 }
 
 /// A user with their offers, oldest first.
@@ -49,7 +50,8 @@ pub(crate) struct Offer {
     #[schema(example = "Blue, hardly used.")]
     text: String,
     /// When the offer was created.
-    created_at: DateTime<Utc>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Time,
 }
 
 /// What the document `user` answers.
