@@ -64,7 +64,7 @@ struct Addresses {
 async fn main() {
     let Arguments { command, addresses, settings, own } = settings::parse(defaults);
     let task = async {
-        telemetry::start(&settings)?;
+        let _telemetry = telemetry::start("classifieds", &settings)?;
         let Some(task) = command else { return serve(&addresses, &settings, &own).await };
         migrate(&settings).await?;
         match task {

@@ -14,6 +14,7 @@ use jsonwebtoken::{
 use schema::{Code, Error, Result, Viewer};
 use service::{
     auth::Authenticate,
+    client,
     token::{self, Kind},
 };
 use tokio::{sync::Mutex, time::Instant};
@@ -68,8 +69,9 @@ impl Jwks {
         if tried.is_some_and(|tried| tried.elapsed() < pause) {
             return;
         }
-        let answer =
-            async { self.client.get(&self.url).send().await?.error_for_status()?.json().await };
+        let answer = async {
+            client::send(self.client.get(&self.url)).await?.error_for_status()?.json().await
+        };
         match answer.await {
             Ok(set) => {
                 let now = Instant::now();

@@ -7,6 +7,8 @@
 //! A batch runs in a task of its own: whoever leaves takes nothing away from the others. (With the
 //! crate dataloader 0.18 the look-ups of the others panic where the client leaves whose task runs
 //! the batch.)
+//!
+//! In traces a batch belongs to the look-up that came first.
 
 use std::{
     collections::HashMap,
@@ -17,6 +19,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
+use opentelemetry::{Context, context::FutureExt};
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::{Error, Result};
@@ -44,6 +47,8 @@ struct Shared<K, V> {
 
 struct Queue<K, V> {
     waiting: HashMap<K, Waiting<V>>,
+    /// The trace of the first of them.
+    trace: Context,
     /// Whether a batch is under way that the next one waits for.
     busy: bool,
     /// Batches that the next one does not wait for any more.
@@ -68,7 +73,13 @@ where
     where
         F: Future<Output = Found<K, V>> + Send + 'static,
     {
-        let queue = Queue { waiting: HashMap::new(), busy: false, slow: 0, led: false };
+        let queue = Queue {
+            waiting: HashMap::new(),
+            trace: Context::new(),
+            busy: false,
+            slow: 0,
+            led: false,
+        };
         let load: Load<K, V> = Box::new(move |keys| Box::pin(load(keys)));
         Self(Arc::new(Shared { load, queue: Mutex::new(queue) }))
     }
@@ -81,6 +92,9 @@ where
         let (sender, receiver) = oneshot::channel();
         let leads = {
             let mut queue = self.0.lock();
+            if queue.waiting.is_empty() {
+                queue.trace = Context::current();
+            }
             queue.waiting.entry(key).or_default().push(sender);
             let leads = !queue.led && queue.has_room();
             queue.led |= leads;
@@ -122,12 +136,13 @@ where
         !self.busy && self.slow < SLOW_BATCHES
     }
 
-    fn take(&mut self) -> HashMap<K, Waiting<V>> {
+    fn take(&mut self) -> (HashMap<K, Waiting<V>>, Context) {
         if self.waiting.len() <= KEYS {
-            return mem::take(&mut self.waiting);
+            return (mem::take(&mut self.waiting), mem::take(&mut self.trace));
         }
         let keys: Vec<_> = self.waiting.keys().take(KEYS).cloned().collect();
-        keys.iter().filter_map(|key| self.waiting.remove_entry(key)).collect()
+        let batch = keys.iter().filter_map(|key| self.waiting.remove_entry(key)).collect();
+        (batch, self.trace.clone())
     }
 }
 
@@ -146,10 +161,10 @@ where
             return;
         }
         queue.busy = true;
-        let batch = queue.take();
+        let (batch, trace) = queue.take();
         drop(queue);
         // In its own task: the batch belongs to all who wait, not to the one who started it.
-        tokio::spawn(Arc::clone(self).run(batch));
+        tokio::spawn(Arc::clone(self).run(batch).with_context(trace));
     }
 
     async fn run(self: Arc<Self>, batch: HashMap<K, Waiting<V>>) {

@@ -6,7 +6,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, Version, header},
-    middleware::{Next, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use schema::Error;
 use sea_orm::{DatabaseConnection, sea_query::SelectStatement};
 use tokio::sync::watch;
+use tower::util::option_layer;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{
@@ -36,6 +37,7 @@ use crate::{
     origin,
     problem::{self, Problem},
     settings::{Origin, Settings},
+    telemetry::traces,
 };
 
 /// The most bytes of a body.
@@ -99,6 +101,7 @@ pub fn assemble(parts: Parts<'_>) -> App {
                 // A failure is told where it happens, in words.
                 .on_failure(())
                 .on_response(DefaultOnResponse::new().level(Level::DEBUG)),
+            option_layer(traces::on().then(|| from_fn(traces::layer))),
             from_fn_with_state(around, frame),
             CatchPanicLayer::custom(panicked),
             TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST),

@@ -2,7 +2,9 @@
 
 use std::{io, path::Path, time::Duration};
 
-use reqwest::{Certificate, Client, redirect::Policy};
+use reqwest::{Certificate, Client, RequestBuilder, Response, redirect::Policy};
+
+use crate::telemetry::traces;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -36,4 +38,19 @@ pub fn new(ca: Option<&Path>) -> io::Result<Client> {
         builder = builder.tls_certs_only(certificates);
     }
     builder.build().map_err(io::Error::other)
+}
+
+/// Sends a request, as a part of the trace under way.
+///
+/// # Errors
+/// Where no answer came.
+pub async fn send(request: RequestBuilder) -> reqwest::Result<Response> {
+    let (client, request) = request.build_split();
+    let mut request = request?;
+    let call = traces::call(&mut request);
+    let answer = client.execute(request).await;
+    if let Some(call) = call {
+        call.answered(answer.as_ref().ok().map(Response::status));
+    }
+    answer
 }

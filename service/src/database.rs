@@ -7,7 +7,7 @@ use sea_orm::{
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
-use crate::{metrics::Metrics, settings::Settings};
+use crate::{metrics::Metrics, settings::Settings, telemetry::traces};
 
 /// How long a request waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(3);
@@ -57,7 +57,10 @@ pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseC
         .map_err(|error| DbErr::Custom(without_address(&error, &settings.database_url)))?;
     metrics.watch(&db);
     let metrics = metrics.clone();
-    db.set_metric_callback(move |info| metrics.statement(info.elapsed, info.failed));
+    db.set_metric_callback(move |info| {
+        metrics.statement(info.elapsed, info.failed);
+        traces::statement(info);
+    });
     Ok(db)
 }
 

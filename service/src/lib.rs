@@ -38,7 +38,7 @@ pub async fn run(
     app: impl AsyncFnOnce(watch::Receiver<bool>) -> Result<listen::App, String>,
 ) {
     let start = async {
-        telemetry::start(settings)?;
+        let _telemetry = telemetry::start(name, settings)?;
         let http = ("HTTP_ADDR", addresses.http_addr);
         let https = ("HTTPS_ADDR", addresses.https_addr);
         let files = tls::Files { cert: settings.tls_cert.clone(), key: settings.tls_key.clone() };

@@ -12,6 +12,7 @@
 #[macro_use]
 mod macros;
 mod client;
+mod collector;
 mod database;
 mod graph;
 mod metrics;
@@ -48,4 +49,5 @@ mod sources;
 mod throttle;
 mod tls;
 mod tokens;
+mod traces;
 mod users;

@@ -8,6 +8,7 @@ use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait,
     QueryFilter, SqlErr, TransactionTrait, sea_query::Expr,
 };
+use service::telemetry;
 
 use crate::{
     Users,
@@ -237,7 +238,7 @@ impl Users {
         let change = replace_password(self.database.clone(), id, old, new);
         // In its own task: a transaction whose client leaves half way can poison its connection
         // (sqlx issue 4393).
-        let changed = tokio::spawn(change).await.map_err(Error::internal)??;
+        let changed = telemetry::spawn(change).await.map_err(Error::internal)??;
         if !changed {
             return Err(wrong());
         }

@@ -22,7 +22,7 @@ use reqwest::{Client, Response, Url, header};
 use schema::{Code, Error, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use service::metrics::LATENCY;
+use service::{client, metrics::LATENCY};
 use tokio::time::{sleep, timeout};
 
 /// How often a probe looks whether offers-api is back.
@@ -214,7 +214,7 @@ impl Upstream {
 
     async fn send(&self, body: Bytes) -> Result<Response, reqwest::Error> {
         let request = self.client.post(&*self.endpoint);
-        request.header(header::CONTENT_TYPE, "application/json").body(body).send().await
+        client::send(request.header(header::CONTENT_TYPE, "application/json").body(body)).await
     }
 
     /// Whether offers-api answers anything.

@@ -5,7 +5,6 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use async_graphql::{Executor, Request, parser::types::OperationType};
 use futures_util::{FutureExt, Stream, StreamExt};
 use schema::{Code, Error, Viewer};
-use tracing::Instrument;
 
 use super::{
     Limits, absent,
@@ -14,6 +13,7 @@ use super::{
     document::Document,
     params::Params,
 };
+use crate::telemetry;
 
 /// A schema with its documents and limits.
 pub(super) struct Engine<E> {
@@ -71,7 +71,7 @@ impl<E: Executor> Engine<E> {
         let schema = self.schema.clone();
         let execution = async move { schema.execute(operation.request).await };
         let response = if operation.kind == OperationType::Mutation {
-            tokio::spawn(execution.in_current_span()).await.ok()
+            telemetry::spawn(execution).await.ok()
         } else {
             AssertUnwindSafe(execution).catch_unwind().await.ok()
         };

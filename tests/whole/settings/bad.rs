@@ -129,6 +129,21 @@ async fn classifieds_needs_a_listener_of_each_service() {
     }
 }
 
+/// There is no gRPC here.
+#[tokio::test]
+async fn traces_go_by_http_alone() {
+    let folder = ready_folder().await;
+    let settings = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+    ];
+    for binary in ["users-api", "offers-api", "classifieds"] {
+        let mut all = good(binary, folder.path());
+        all.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        ends_naming(binary, folder.path(), &all, "OTEL_EXPORTER_OTLP_PROTOCOL").await;
+    }
+}
+
 #[tokio::test]
 async fn a_taken_address_stops_the_start() {
     let folder = ready_folder().await;
