@@ -292,6 +292,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_batch_belongs_to_the_trace_of_the_first() {
+        let batcher: Batcher<u32, Option<char>> = Batcher::new(|keys: Vec<u32>| async {
+            let trace = Context::current().get().copied();
+            Ok(keys.into_iter().map(|key| (key, trace)).collect())
+        });
+        let traced = |key, trace: char| {
+            let batcher = batcher.clone();
+            let load = async move { batcher.load(key).await };
+            load.with_context(Context::new().with_value(trace))
+        };
+        let both = join_all([traced(1, 'a'), traced(2, 'b')]).await;
+        assert_eq!(both, [Ok(Some(Some('a'))), Ok(Some(Some('a')))]);
+        assert_eq!(traced(3, 'b').await, Ok(Some(Some('b'))));
+        assert_eq!(batcher.load(4).await, Ok(Some(None)));
+    }
+
+    #[tokio::test]
     async fn who_leaves_keeps_nobody_waiting() {
         let gate = Arc::new(Semaphore::new(0));
         let wait = Arc::clone(&gate);
