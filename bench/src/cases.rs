@@ -119,6 +119,8 @@ impl Bench {
         let mut groups = vec![
             self.reads("GET /user/{id}/, 32 connections", 32, users),
             self.reads("GET /user/{id}/, 1 connection", 1, users),
+            self.crowd(users),
+            self.growth(users),
             self.lists(users),
             self.creates(users),
             self.logins(users),
@@ -237,6 +239,43 @@ impl Bench {
                     watched: self.services(),
                 },
             ],
+        }
+    }
+
+    /// As many connections as may be at work at once, for the memory they take.
+    fn crowd(&self, users: u64) -> Group {
+        let path = request(move |n| http(&format!("/user/{}/", n % users + 1), None));
+        Group {
+            name: "GET /user/{id}/, 1000 connections",
+            connections: 1000,
+            cases: vec![Case {
+                name: "Classifieds: two services, PostgreSQL",
+                work: Work::Http(self.users.address, path),
+                watched: self.services(),
+            }],
+        }
+    }
+
+    /// One query for many users: what it takes should grow in step with them.
+    fn growth(&self, users: u64) -> Group {
+        const QUERY: &str = "query($n:Int,$a:String){users(first:$n,after:$a){nodes{id username offers{id title}}}}";
+        let case = |name, size: u64| {
+            let text = move |n| {
+                let after = i64::try_from(n % users.saturating_sub(size).max(1) + 1).unwrap_or(1);
+                let variables = json!({ "n": size, "a": page::cursor(Some(after)) });
+                let body = json!({ "query": QUERY, "variables": variables });
+                http("/graphql", Some(&body.to_string()))
+            };
+            Case {
+                name,
+                work: Work::Http(self.users.address, request(text)),
+                watched: self.services(),
+            }
+        };
+        Group {
+            name: "GraphQL: many users with their offers, 1 connection",
+            connections: 1,
+            cases: vec![case("Classifieds: 100 users", 100), case("Classifieds: 1000 users", 1000)],
         }
     }
 
