@@ -54,7 +54,6 @@ impl Leaves for Offer {
 #[ComplexObject]
 impl Offer {
     /// The user who offers.
-    #[graphql(shareable)]
     async fn user(&self, ctx: &Context<'_>) -> Result<User> {
         let there = match id::parse(&self.user_id) {
             Some(id) => Users::of(ctx).rows.load(id).await?,

@@ -71,7 +71,7 @@ impl Hasher {
             memory: Arc::default(),
             waiting,
             running,
-            nobody: demo_hash(&uuid::Uuid::new_v4().to_string())?,
+            nobody: argon::nobody()?,
         })
     }
 

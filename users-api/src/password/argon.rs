@@ -62,15 +62,29 @@ impl Memory {
 
 /// Hashes a new password.
 pub(super) fn hash(password: &str, memory: &mut Memory) -> Result<PasswordHash> {
-    let params = Params::DEFAULT;
-    let salt = try_generate_salt().map_err(Error::internal)?;
-    let salt = Salt::new(&salt).map_err(Error::internal)?;
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    let salt = Salt::new(&random()?).map_err(Error::internal)?;
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT);
     let output = memory.fill(&argon2, password.as_bytes(), &salt, Params::DEFAULT_OUTPUT_LEN)?;
+    written(salt, output)
+}
+
+/// The hash of no password that anyone knows: made up, since computing one would leave a service
+/// that rests with memory that it has no use for.
+pub(super) fn nobody() -> Result<PasswordHash> {
+    let salt = Salt::new(&random()?).map_err(Error::internal)?;
+    let output = [random()?, random()?].concat();
+    written(salt, Output::new(&output).map_err(Error::internal)?)
+}
+
+fn random() -> Result<[u8; 16]> {
+    try_generate_salt().map_err(Error::internal)
+}
+
+fn written(salt: Salt, output: Output) -> Result<PasswordHash> {
     let hash = phc::PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
-        params: ParamsString::try_from(&params).map_err(Error::internal)?,
+        params: ParamsString::try_from(&Params::DEFAULT).map_err(Error::internal)?,
         salt: Some(salt),
         hash: Some(output),
     };
