@@ -53,7 +53,7 @@ struct Queue<K, V> {
     busy: bool,
     /// Batches that the next one does not wait for any more.
     slow: usize,
-    /// Whether a look-up has undertaken to start the next batch.
+    /// Whether the first of those waiting still lets others queue up.
     led: bool,
 }
 
@@ -92,18 +92,19 @@ where
         let (sender, receiver) = oneshot::channel();
         let leads = {
             let mut queue = self.0.lock();
-            if queue.waiting.is_empty() {
+            let leads = queue.waiting.is_empty();
+            if leads {
                 queue.trace = Context::current();
+                queue.led = true;
             }
             queue.waiting.entry(key).or_default().push(sender);
-            let leads = !queue.led && queue.has_room();
-            queue.led |= leads;
             leads
         };
         if leads {
             // Dropping it starts the batch, so a client that leaves here keeps nobody waiting.
             let lead = Lead(&self.0);
-            // Lets the other look-ups of this task queue up first.
+            // Lets the other look-ups of this task queue up first, also where a batch is under way
+            // that might end half-way through them.
             tokio::task::yield_now().await;
             drop(lead);
         }
