@@ -75,8 +75,9 @@ def contract():
     """What can be had through nginx, as it is without containers."""
     compose = Compose()
     try:
-        checks = (nginx.routes, nginx.inside_stays_inside, nginx.http_leads_to_https,
-                  nginx.http_2_and_headers, nginx.web_sockets, nginx.limits)
+        checks = (nginx.routes, nginx.sessions, nginx.inside_stays_inside,
+                  nginx.http_leads_to_https, nginx.http_2_and_headers, nginx.web_sockets,
+                  nginx.limits)
         for check in checks:
             check(compose)
         return f"{len(checks)} checks"

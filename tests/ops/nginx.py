@@ -50,6 +50,35 @@ def routes(stack):
     assert [offer["title"] for offer in offers] == ["chair", "chair"]
     schema = json.loads(stack.ask(None, "GET", "/offers/openapi.json")[2])
     assert "/offer/" in schema["paths"]
+    offer = offers[0]["id"]
+    assert json.loads(stack.ask(None, "POST", "/offer/", {"offer_id": offer})[2])["id"] == offer
+
+
+def sessions(stack):
+    bea = {"username": "bea", "password": "correct horse"}
+    status, headers, body = stack.ask(None, "POST", "/user/", bea)
+    assert status == 201, body
+    path = headers["Location"]
+
+    def ask(method, path, body=None, token=None, expected=200):
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        status, _, answer = stack.ask(None, method, path, body, headers)
+        assert status == expected, (method, path, status, answer)
+        return json.loads(answer) if answer else None
+
+    session = ask("POST", "/user/auth/", bea)
+    session = ask("POST", "/user/refresh/", {"refresh_token": session["refresh_token"]})
+    change = {"old_password": "correct horse", "new_password": "another horse"}
+    ask("POST", "/user/password/", change, expected=401)
+    ask("POST", "/user/password/", change, session["access_token"], 204)
+    refresh = {"refresh_token": session["refresh_token"]}
+    ask("POST", "/user/refresh/", refresh, expected=401)
+    ask("POST", "/user/logout/", refresh, expected=204)
+    session = ask("POST", "/user/auth/", {**bea, "password": "another horse"})
+    token = session["access_token"]
+    assert ask("PATCH", path, {"email": "bea@example.org"}, token)["email"] == "bea@example.org"
+    ask("DELETE", "/user/bea/", None, token, 204)
+    ask("GET", path, expected=404)
 
 
 def inside_stays_inside(stack):
@@ -209,7 +238,7 @@ def problem(expected, code, status, headers, body):
 def main():
     passed = failed = 0
     with Stack() as stack:
-        for test in [routes, inside_stays_inside, http_leads_to_https, http_2_and_headers,
+        for test in [routes, sessions, inside_stays_inside, http_leads_to_https, http_2_and_headers,
                      web_sockets, both_instances_serve, one_more_try_for_what_is_idempotent,
                      limits]:
             try:
