@@ -60,8 +60,7 @@ struct Addresses {
     offers_https_addr: Listen,
 }
 
-#[tokio::main]
-async fn main() {
+fn main() {
     let Arguments { command, addresses, settings, own } = settings::parse(defaults);
     let task = async {
         let _telemetry = telemetry::start("classifieds", &settings)?;
@@ -72,7 +71,8 @@ async fn main() {
             Task::Copy(arguments) => copy::run(&settings, &arguments).await,
         }
     };
-    if let Err(problem) = Box::pin(task).await {
+    let runtime = settings.runtime().map_err(|error| error.to_string());
+    if let Err(problem) = runtime.and_then(|runtime| runtime.block_on(Box::pin(task))) {
         settings::refuse(&problem);
     }
 }

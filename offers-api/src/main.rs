@@ -15,11 +15,10 @@ struct Arguments {
     own: offers_api::Own,
 }
 
-#[tokio::main]
-async fn main() {
+fn main() {
     let Arguments { addresses, settings, own } = settings::parse(|command| {
         command.mut_arg("http_addr", |a| a.default_value("127.0.0.1:8002"))
     });
     let app = async |stopping| offers_api::app(&settings, &own, stopping).await;
-    Box::pin(service::run(offers_api::NAME, addresses, &settings, app)).await;
+    service::run(offers_api::NAME, addresses, &settings, app);
 }

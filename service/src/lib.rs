@@ -31,7 +31,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Runs one service alone, from its settings to its last answer. A problem at the start ends the
 /// process with one line that names it.
-pub async fn run(
+pub fn run(
     name: &'static str,
     addresses: Addresses,
     settings: &Settings,
@@ -50,7 +50,8 @@ pub async fn run(
         listeners.announce(name);
         listeners.serve(app, stop, settings.drain).await.map_err(|error| error.to_string())
     };
-    if let Err(problem) = start.await {
+    let runtime = settings.runtime().map_err(|error| error.to_string());
+    if let Err(problem) = runtime.and_then(|runtime| runtime.block_on(Box::pin(start))) {
         settings::refuse(&problem);
     }
 }

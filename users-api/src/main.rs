@@ -64,8 +64,7 @@ impl FromArgMatches for Invocation {
     }
 }
 
-#[tokio::main]
-async fn main() {
+fn main() {
     let invocation = settings::parse(|command| {
         command.mut_arg("http_addr", |a| a.default_value("127.0.0.1:8001"))
     });
@@ -73,7 +72,7 @@ async fn main() {
         Invocation::Serve(arguments) => {
             let Arguments { addresses, settings, own, upstream } = *arguments;
             let app = async |stopping| users_api::app(&settings, &own, &upstream, stopping).await;
-            Box::pin(service::run(users_api::NAME, addresses, &settings, app)).await;
+            service::run(users_api::NAME, addresses, &settings, app);
         }
         Invocation::Task(Task::Keys(Keys::Rotate(rotation))) => rotate(&rotation),
     }
