@@ -8,7 +8,8 @@ use schema::{
     batch::{Found, padded},
 };
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, Select,
+    ColumnTrait, Condition, DatabaseConnection, DbBackend, EntityTrait, Iterable, JoinType,
+    QueryFilter, QuerySelect, QueryTrait, Select,
     sea_query::{Alias, Expr, ExprTrait, Func, Order, Query, SelectStatement, SimpleExpr},
 };
 
@@ -42,13 +43,18 @@ async fn pages(
     page: Page,
     users: Vec<i64>,
 ) -> Result<HashMap<i64, Vec<offer::Model>>> {
-    let rows = offer::Entity::find();
     let rows = match users[..] {
-        [user] => page.select(rows.filter(offer::Column::UserId.eq(user)), offer::Column::Id),
-        _ => bounded(rows, page, users),
+        [user] => {
+            let rows = offer::Entity::find().filter(offer::Column::UserId.eq(user));
+            page.select(rows, offer::Column::Id).all(database).await?
+        }
+        _ if database.get_database_backend() == DbBackend::Postgres => {
+            lateral(page, users).into_model().all(database).await?
+        }
+        _ => bounded(page, users).all(database).await?,
     };
     let mut found: HashMap<_, Vec<_>> = HashMap::new();
-    for row in rows.all(database).await? {
+    for row in rows {
         found.entry(row.user_id).or_default().push(row);
     }
     for rows in found.values_mut() {
@@ -57,9 +63,21 @@ async fn pages(
     Ok(found)
 }
 
-/// The rows of the page for each of the users. Where their page ends is looked up in the index
-/// once a user, so nobody's other offers are read, however many there are.
-fn bounded(rows: Select<offer::Entity>, page: Page, users: Vec<i64>) -> Select<offer::Entity> {
+/// The rows of the page for each of the users, by a look into the index for each.
+fn lateral(page: Page, users: Vec<i64>) -> Select<user::Entity> {
+    let whose = Expr::col((offer::Entity, offer::Column::UserId));
+    let whose = whose.equals((user::Entity, user::Column::Id));
+    let theirs = page.select(offer::Entity::find().filter(whose), offer::Column::Id);
+    let mut rows = user::Entity::find().select_only();
+    QuerySelect::query(&mut rows)
+        .columns(offer::Column::iter().map(|column| (offer::Entity, column)))
+        .join_lateral(JoinType::InnerJoin, theirs.into_query(), offer::Entity, Condition::all());
+    rows.filter(user::Column::Id.is_in(padded(users)))
+}
+
+/// The same for SQLite, which has no LATERAL. Where their page ends is looked up in the index once
+/// a user, so nobody's other offers are read, however many there are.
+fn bounded(page: Page, users: Vec<i64>) -> Select<offer::Entity> {
     let id = Expr::col((offer::Entity, offer::Column::Id));
     let end = SimpleExpr::SubQuery(None, Box::new(end(page).into()));
     let within = if page.last {
@@ -67,7 +85,9 @@ fn bounded(rows: Select<offer::Entity>, page: Page, users: Vec<i64>) -> Select<o
     } else {
         id.lte(Func::coalesce([end, Expr::val(i64::MAX)]))
     };
-    let rows = rows.inner_join(user::Entity).filter(user::Column::Id.is_in(padded(users)));
+    let rows = offer::Entity::find()
+        .inner_join(user::Entity)
+        .filter(user::Column::Id.is_in(padded(users)));
     page.narrow(rows.filter(within), offer::Column::Id)
 }
 

@@ -46,6 +46,10 @@ pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseC
         });
     } else {
         options.statement_timeout(STATEMENT);
+        // Statements are few, and no value changes what is best for them, so none is planned twice.
+        options.map_sqlx_postgres_opts(|options| {
+            options.options([("plan_cache_mode", "force_generic_plan")])
+        });
         // A server that became a read-only standby still answers a ping, so the age decides.
         options.map_sqlx_postgres_before_acquire(|_, connection| {
             let older = schema::away::steady_for().is_some_and(|span| connection.age > span);
