@@ -1,12 +1,11 @@
 //! Offers: their fields, their rules, and what can be done with them.
 
 use async_graphql::{
-    ComplexObject, Context, ID, InputObject, MaybeUndefined, Object, SimpleObject, Value,
-    connection::Connection,
+    Context, ID, InputObject, MaybeUndefined, Object, connection::Connection, parser::types::Field,
 };
 use chrono::{SubsecRound, Utc};
 use entity::offer;
-use schema::{AtHand, Code, Error, Fields, Leaves, Page, Result, Time, Viewer, id, page};
+use schema::{AtHand, Code, Error, Fields, Json, Page, Ready, Result, Time, Viewer, id, page};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, EntityTrait, SqlErr};
 
 use crate::{
@@ -18,53 +17,60 @@ use crate::{
 /// A page of offers, oldest first.
 pub(crate) type OfferConnection = Connection<page::Cursor, AtHand<Offer>>;
 
-/// What a user offers.
-#[derive(SimpleObject)]
-#[graphql(complex, shareable)]
-pub(crate) struct Offer {
-    /// The identifier of the offer.
-    id: ID,
-    /// What is offered, in one line of 1 to 200 characters.
-    title: String,
-    /// What is offered, in 1 to 20000 characters.
-    text: String,
-    /// When the offer was created, in UTC.
-    created_at: Time,
-    #[graphql(skip)]
-    owner: i64,
+/// What a user offers, as a client sees it.
+pub(crate) struct Offer(offer::Model);
+
+impl From<offer::Model> for Offer {
+    fn from(row: offer::Model) -> Self {
+        Self(row)
+    }
 }
 
-#[ComplexObject]
+/// What a user offers.
+#[Object(shareable)]
 impl Offer {
+    /// The identifier of the offer.
+    async fn id(&self) -> ID {
+        id::show(self.0.id)
+    }
+
+    /// What is offered, in one line of 1 to 200 characters.
+    async fn title(&self) -> &str {
+        &self.0.title
+    }
+
+    /// What is offered, in 1 to 20000 characters.
+    async fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// When the offer was created, in UTC.
+    async fn created_at(&self) -> Time {
+        self.0.created_at.into()
+    }
+
     /// The identifier of the user who offers.
     async fn user_id(&self) -> ID {
-        id::show(self.owner)
+        id::show(self.0.user_id)
     }
 
     /// The user who offers.
     async fn user(&self) -> User {
-        User::new(self.owner)
+        User::new(self.0.user_id)
     }
 }
 
-impl From<offer::Model> for Offer {
-    fn from(row: offer::Model) -> Self {
-        let offer::Model { id, user_id, title, text, created_at } = row;
-        Self { id: id::show(id), title, text, created_at: created_at.into(), owner: user_id }
-    }
-}
-
-impl Leaves for Offer {
-    fn leaf(&self, field: &str) -> Option<Value> {
-        let text = match field {
-            "id" => &*self.id,
-            "title" => &self.title,
-            "text" => &self.text,
-            "createdAt" => self.created_at.as_str(),
-            "userId" => return Some(self.owner.to_string().into()),
+impl Ready for Offer {
+    fn write(&self, field: &Field, json: &mut Json) -> Option<()> {
+        match field.name.node.as_str() {
+            "id" => json.id(self.0.id),
+            "title" => json.text(&self.0.title),
+            "text" => json.text(&self.0.text),
+            "createdAt" => json.text(Time::from(self.0.created_at).as_str()),
+            "userId" => json.id(self.0.user_id),
             _ => return None,
-        };
-        Some(text.into())
+        }
+        Some(())
     }
 }
 
@@ -104,7 +110,7 @@ impl OfferQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The identifier of the offer.")] id: ID,
-    ) -> Option<Result<Offer>> {
+    ) -> Option<Result<AtHand<Offer>>> {
         Offers::of(ctx).find(&id).await.transpose()
     }
 
@@ -118,10 +124,10 @@ impl OfferQuery {
         #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 1000.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
-    ) -> Result<OfferConnection> {
+    ) -> Result<AtHand<OfferConnection>> {
         let user = page::user_id("/userId", &user_id)?;
         let page = Page::new(first, after.as_deref(), last, before.as_deref())?;
-        Offers::of(ctx).page(user, page).await
+        Offers::of(ctx).page(user, page).await.map(AtHand)
     }
 
     /// Every code that an error can carry as `extensions.code`, and a failure of REST as `code`.
@@ -132,7 +138,7 @@ impl OfferQuery {
 
     /// Resolves an offer that another subgraph names.
     #[graphql(entity)]
-    async fn find_offer_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Offer>> {
+    async fn find_offer_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<AtHand<Offer>>> {
         Offers::of(ctx).find(&id).await
     }
 
@@ -154,7 +160,7 @@ impl OfferMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What is offered, and by whom.")] input: CreateOfferInput,
-    ) -> Result<Offer> {
+    ) -> Result<AtHand<Offer>> {
         let (offers, viewer) = (Offers::of(ctx), Viewer::of(ctx));
         // Who may not create anything is not told what is wrong with it.
         viewer.look_around(offers.security)?;
@@ -171,10 +177,11 @@ impl OfferMutation {
         fields.finish()?;
         let user_id = user_id.unwrap_or_default();
         viewer.act_for(offers.security, user_id)?;
-        match input.idempotency_key {
+        let created = match input.idempotency_key {
             Some(key) => offers.create_once(key, user_id, input.title, input.text).await,
             None => offers.create(user_id, input.title, input.text).await,
-        }
+        };
+        created.map(AtHand)
     }
 
     /// Changes an offer.
@@ -207,9 +214,9 @@ impl OfferMutation {
 }
 
 impl Offers {
-    async fn find(&self, id: &str) -> Result<Option<Offer>> {
+    async fn find(&self, id: &str) -> Result<Option<AtHand<Offer>>> {
         let Some(id) = id::parse(id) else { return Ok(None) };
-        Ok(self.by_id.load(id).await?.map(Offer::from))
+        Ok(self.by_id.load(id).await?.map(|row| AtHand(row.into())))
     }
 
     /// A page of a user's offers, fetched together with those that others ask for.

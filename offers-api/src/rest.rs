@@ -8,12 +8,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use schema::{Code, Result, Security, Time, Viewer, page};
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, Utc};
+use schema::{Code, Result, Security, Viewer, page};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use service::{
     openapi::{self, BearerToken, Failures},
     problem::Problem,
-    rest::{Body, Document, Params, integer, next_link, page_of},
+    rest::{Body, Document, Page, Params, next_link, page_of},
 };
 use std::sync::Arc;
 use utoipa::{IntoParams, OpenApi, ToSchema};
@@ -70,14 +71,13 @@ pub(crate) fn openapi(security: Security) -> utoipa::openapi::OpenApi {
 }
 
 /// What a user offers.
-#[derive(Serialize, Deserialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
+#[allow(dead_code, reason = "describes an answer")]
 struct Offer {
     /// The identifier of the offer.
-    #[serde(deserialize_with = "integer")]
     #[schema(example = 1)]
     id: i64,
     /// The user who offers.
-    #[serde(deserialize_with = "integer")]
     #[schema(example = 1)]
     user_id: i64,
     /// What is offered, in one line.
@@ -87,21 +87,7 @@ struct Offer {
     #[schema(example = "Blue, hardly used.")]
     text: String,
     /// When the offer was created.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Time,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Connection {
-    nodes: Vec<Offer>,
-    page_info: PageInfo,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PageInfo {
-    has_next_page: bool,
+    created_at: DateTime<Utc>,
 }
 
 /// A new offer.
@@ -157,8 +143,8 @@ async fn create(
         "idempotencyKey": key.map_or(Value::Null, |key| key.into_owned().into()),
     });
     body.finish()?;
-    let offer: Offer = rest.create.run(&rest.schema, viewer, [("input", input)]).await?;
-    Ok((StatusCode::CREATED, Json(offer)).into_response())
+    let answer = rest.create.run(&rest.schema, viewer, [("input", input)]).await?;
+    Ok((StatusCode::CREATED, answer).into_response())
 }
 
 /// Which offers: exactly one of the two.
@@ -237,9 +223,9 @@ async fn read(
         (true, false) => {
             let id = body.id("offer_id");
             body.finish()?;
-            let found: Option<Offer> =
-                rest.one.run(&rest.schema, viewer, [("id", Value::from(id))]).await?;
-            Ok(found.map_or_else(none, |offer| Json(offer).into_response()))
+            let answer = rest.one.run(&rest.schema, viewer, [("id", Value::from(id))]).await?;
+            let there = answer.read::<Option<IgnoredAny>>()?.is_some();
+            Ok(if there { answer.into_response() } else { none() })
         }
         (false, true) => {
             let user_id = body.id("user_id");
@@ -249,8 +235,8 @@ async fn read(
                 ("first", Value::from(size)),
                 ("after", page::cursor(after).into()),
             ];
-            let found: Connection = rest.list.run(&rest.schema, viewer, variables).await?;
-            Ok(list(found, size))
+            let answer = rest.list.run(&rest.schema, viewer, variables).await?;
+            Ok(list(&answer.read()?, size))
         }
         _ => {
             for name in ["offer_id", "user_id"] {
@@ -266,10 +252,9 @@ fn none() -> Response {
     Json([(); 0]).into_response()
 }
 
-fn list(found: Connection, size: i32) -> Response {
-    let next = found.nodes.last().filter(|_| found.page_info.has_next_page);
+fn list(found: &Page<'_>, size: i32) -> Response {
     let link =
-        next.map(|offer| next_link("/offer/", &[("limit", size.into()), ("after", offer.id)]));
+        found.continues().map(|id| next_link("/offer/", &[("limit", size.into()), ("after", id)]));
     page_of(found.nodes, link)
 }
 

@@ -30,9 +30,10 @@ impl User {
     /// The first 1000 offers of the user, oldest first. Null while the Offers service cannot be
     /// reached.
     #[graphql(complexity = "schema::limits::LIST * (1 + child_complexity)")]
-    async fn offers(&self, ctx: &Context<'_>) -> Option<Result<Vec<AtHand<Offer>>>> {
+    async fn offers(&self, ctx: &Context<'_>) -> Option<Result<AtHand<Vec<Offer>>>> {
         let page = Offers::of(ctx).page(self.id, Page::FULL).await;
-        Some(page.map(|page| page.edges.into_iter().map(|edge| edge.node).collect()))
+        let offers = |page: OfferConnection| page.edges.into_iter().map(|edge| edge.node.0);
+        Some(page.map(|page| AtHand(offers(page).collect())))
     }
 
     /// The offers of the user, oldest first. Null while the Offers service cannot be reached.
@@ -44,9 +45,9 @@ impl User {
         #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 1000.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
-    ) -> Option<Result<OfferConnection>> {
+    ) -> Option<Result<AtHand<OfferConnection>>> {
         match Page::new(first, after.as_deref(), last, before.as_deref()) {
-            Ok(page) => Some(Offers::of(ctx).page(self.id, page).await),
+            Ok(page) => Some(Offers::of(ctx).page(self.id, page).await.map(AtHand)),
             Err(error) => Some(Err(error)),
         }
     }

@@ -1,45 +1,62 @@
-//! Objects whose scalar fields need no work.
+//! Objects whose fields need no work.
 //!
-//! The executor makes a future for each field of each object. Where a selection names nothing but
-//! scalars that are there already, as a page of offers does, that is most of the work.
+//! The executor makes a future for each field of each object, and a value of each answer. Where a
+//! selection names nothing but what is there already, as a page of offers does, that is most of the
+//! work. Such an answer is written as JSON at once.
 
 use std::borrow::Cow;
 
 use async_graphql::{
     ContextSelectionSet, ObjectType, OutputType, Positioned, ServerResult, Value,
-    indexmap::IndexMap,
-    parser::types::{Field, Selection, SelectionSet},
+    parser::types::{Field, SelectionSet},
     registry::Registry,
+    resolver_utils::resolve_list,
 };
 
-/// An object that can tell scalar fields without work.
-pub trait Leaves: ObjectType {
-    /// The value of a scalar field, the same that its resolver gives; nothing where the field
+use crate::json::{Ids, Json};
+
+/// An object that can write fields without work.
+pub trait Ready: ObjectType {
+    /// Writes the value of a field, the same that its resolver gives; nothing where the field
     /// needs one.
-    fn leaf(&self, field: &str) -> Option<Value>;
+    fn write(&self, field: &Field, json: &mut Json) -> Option<()>;
 }
 
-/// Answers a selection of scalars at once, and leaves any other to the resolvers of the object.
+/// Data of a request whose answer may be written at once: no selection of its document names a
+/// response key twice. The executor merges what such fields answer (GraphQL, section 6.4.3), and JSON
+/// cannot be merged.
+#[derive(Clone, Copy, Debug)]
+pub struct AtOnce(pub Ids);
+
+/// Writes an object, or a list of them, at once where that can be, and leaves any other selection to
+/// the resolvers.
 #[derive(Clone, Debug)]
 pub struct AtHand<T>(pub T);
 
-impl<T: Leaves> AtHand<T> {
-    fn leaves(&self, selection: &SelectionSet) -> Option<Value> {
-        let mut object = IndexMap::with_capacity(selection.items.len());
-        for item in &selection.items {
-            let Selection::Field(field) = &item.node else { return None };
-            let field = &field.node;
-            if !field.directives.is_empty() {
-                return None;
+impl Json {
+    /// Writes what is selected of an object; nothing where that needs a resolver.
+    pub fn ready<T: Ready>(&mut self, selection: &SelectionSet, object: &T) -> Option<()> {
+        self.selected(selection, |json, field| {
+            if field.name.node == "__typename" {
+                json.text(&T::type_name());
+                return Some(());
             }
-            let value = self.0.leaf(&field.name.node)?;
-            object.insert(field.response_key().node.clone(), value);
-        }
-        Some(Value::Object(object))
+            object.write(field, json)
+        })
     }
 }
 
-impl<T: Leaves> OutputType for AtHand<T> {
+fn at_once(
+    ctx: &ContextSelectionSet<'_>,
+    write: impl FnOnce(&mut Json, &SelectionSet) -> Option<()>,
+) -> Option<Value> {
+    let AtOnce(ids) = ctx.data_opt()?;
+    let mut json = Json::new(*ids);
+    write(&mut json, &ctx.item.node)?;
+    Some(json.into_value())
+}
+
+impl<T: Ready> OutputType for AtHand<T> {
     fn type_name() -> Cow<'static, str> {
         T::type_name()
     }
@@ -53,16 +70,46 @@ impl<T: Leaves> OutputType for AtHand<T> {
         ctx: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        match self.leaves(&ctx.item.node) {
+        match at_once(ctx, |json, selection| json.ready(selection, &self.0)) {
             Some(object) => Ok(object),
             None => self.0.resolve(ctx, field).await,
         }
     }
 }
 
+impl<T: Ready> OutputType for AtHand<Vec<T>> {
+    fn type_name() -> Cow<'static, str> {
+        Vec::<T>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        Vec::<T>::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        Vec::<T>::create_type_info(registry)
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        let written = at_once(ctx, |json, selection| {
+            json.list(&self.0, |json, object| json.ready(selection, object))
+        });
+        match written {
+            Some(list) => Ok(list),
+            None => resolve_list(ctx, field, &self.0, Some(self.0.len())).await,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use async_graphql::{EmptyMutation, EmptySubscription, ID, Object, Schema, SimpleObject};
+    use async_graphql::{
+        EmptyMutation, EmptySubscription, ID, Object, Request, Schema, SimpleObject,
+    };
 
     use super::*;
 
@@ -73,44 +120,71 @@ mod tests {
         worked: bool,
     }
 
-    impl Leaves for Thing {
-        fn leaf(&self, field: &str) -> Option<Value> {
-            match field {
-                "id" => Some(self.id.as_str().into()),
+    impl Ready for Thing {
+        fn write(&self, field: &Field, json: &mut Json) -> Option<()> {
+            match field.name.node.as_str() {
+                "id" => json.text(&self.id),
                 // Unlike the resolver's, to tell the two apart.
-                "name" => Some("at hand".into()),
-                _ => None,
+                "name" => json.text("at hand"),
+                _ => return None,
             }
+            Some(())
         }
     }
 
     struct Query;
 
+    fn thing() -> Thing {
+        Thing { id: ID::from(7), name: "resolved".to_owned(), worked: true }
+    }
+
     #[Object]
     impl Query {
         async fn thing(&self) -> AtHand<Thing> {
-            AtHand(Thing { id: ID::from(7), name: "resolved".to_owned(), worked: true })
+            AtHand(thing())
+        }
+
+        async fn things(&self) -> AtHand<Vec<Thing>> {
+            AtHand(vec![thing(), thing()])
         }
     }
 
-    async fn answer(query: &str) -> String {
+    async fn answer(request: Request) -> String {
         let schema = Schema::new(Query, EmptyMutation, EmptySubscription);
-        let response = schema.execute(query).await;
+        let response = schema.execute(request).await;
         assert!(response.errors.is_empty(), "{:?}", response.errors);
-        response.data.to_string()
+        let mut json = Json::default();
+        json.value(&response.data);
+        String::from_utf8(json.into_bytes()).unwrap()
+    }
+
+    async fn at_once(query: &str) -> String {
+        answer(Request::new(query).data(AtOnce(Ids::Text))).await
     }
 
     #[tokio::test]
-    async fn scalars_alone_are_answered_at_once() {
-        let query = "{ thing { number: id name id } }";
-        assert_eq!(answer(query).await, r#"{thing: {number: "7", name: "at hand", id: "7"}}"#);
+    async fn what_is_at_hand_is_written_at_once() {
+        let object = r#"{"number":"7","name":"at hand","__typename":"Thing"}"#;
+        let selection = "{ number: id name __typename }";
+        let one = at_once(&format!("{{ thing {selection} }}")).await;
+        assert_eq!(one, format!(r#"{{"thing":{object}}}"#));
+        let two = at_once(&format!("{{ things {selection} }}")).await;
+        assert_eq!(two, format!(r#"{{"things":[{object},{object}]}}"#));
     }
 
     #[tokio::test]
     async fn whatever_else_is_selected_goes_to_the_resolvers() {
-        for more in ["worked", "__typename", "... { id }", "... on Thing { id }"] {
-            let answer = answer(&format!("{{ thing {{ name {more} }} }}")).await;
-            assert!(answer.contains(r#"name: "resolved""#), "{answer}");
+        for more in ["worked", "... { id }", "... on Thing { id }"] {
+            for field in ["thing", "things"] {
+                let answer = at_once(&format!("{{ {field} {{ name {more} }} }}")).await;
+                assert!(answer.contains(r#""name":"resolved""#), "{answer}");
+            }
         }
+    }
+
+    #[tokio::test]
+    async fn what_must_be_merged_is_left_to_the_executor() {
+        let twice = answer("{ thing { name } thing { id name } }".into()).await;
+        assert_eq!(twice, r#"{"thing":{"name":"resolved","id":"7"}}"#);
     }
 }

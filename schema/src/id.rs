@@ -1,6 +1,7 @@
 //! Identifiers: positive 64-bit integers, which GraphQL carries as text.
 
 use async_graphql::ID;
+use serde::{Deserialize, Deserializer, de::Error};
 
 /// The number in an `ID`, or nothing where it is none that a row could have.
 #[must_use]
@@ -13,6 +14,14 @@ pub fn parse(id: &str) -> Option<i64> {
 #[must_use]
 pub fn show(id: i64) -> ID {
     ID(id.to_string())
+}
+
+/// Reads an id out of JSON that is at hand as a whole.
+///
+/// # Errors
+/// Where it is no id as GraphQL carries it.
+pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    parse(<&str>::deserialize(deserializer)?).ok_or_else(|| D::Error::custom("not an id"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! What both GraphQL schemas share, and no HTTP: error codes, who asks and what they may do,
-//! paging and limits.
+//! paging, batching, limits, and answers that are written at once.
 
 pub mod at_hand;
 pub mod away;
@@ -7,16 +7,18 @@ pub mod batch;
 pub mod error;
 pub mod fields;
 pub mod id;
+pub mod json;
 pub mod limits;
 pub mod page;
 pub mod time;
 pub mod viewer;
 pub mod words;
 
-pub use at_hand::{AtHand, Leaves};
+pub use at_hand::{AtHand, AtOnce, Ready};
 pub use batch::Batcher;
 pub use error::{Code, Error, FieldError, Result};
 pub use fields::Fields;
+pub use json::{Ids, Json};
 pub use page::{Page, Slice};
 pub use time::Time;
 pub use viewer::{Security, Viewer};

@@ -3,12 +3,15 @@
 //! A cursor holds the id of a row, so a page stays where it was when rows come or go, and finding
 //! it costs the same wherever it starts.
 
-use async_graphql::OutputType;
-use async_graphql::connection::{Connection, CursorType, Edge, EmptyFields};
+use async_graphql::{
+    OutputType,
+    connection::{Connection, CursorType, Edge, EmptyFields, PageInfo},
+    parser::types::Field,
+};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 
-use crate::{Code, Error, Result};
+use crate::{AtHand, Code, Error, Json, Ready, Result};
 
 /// The most rows on a page.
 pub const MAX: i32 = 1000;
@@ -153,6 +156,44 @@ impl<T> Slice<T> {
         let edges = self.rows.into_iter().map(|row| Edge::new(Cursor(id(&row)), node(row)));
         connection.edges.extend(edges);
         connection
+    }
+}
+
+impl<T: Ready> Ready for Connection<Cursor, AtHand<T>> {
+    fn write(&self, field: &Field, json: &mut Json) -> Option<()> {
+        let selection = &field.selection_set.node;
+        match field.name.node.as_str() {
+            "nodes" => json.list(&self.edges, |json, edge| json.ready(selection, &edge.node.0)),
+            "edges" => json.list(&self.edges, |json, edge| {
+                json.selected(selection, |json, field| {
+                    match field.name.node.as_str() {
+                        "cursor" => json.text(&edge.cursor.encode_cursor()),
+                        "node" => json.ready(&field.selection_set.node, &edge.node.0)?,
+                        "__typename" => {
+                            json.text(&Edge::<Cursor, AtHand<T>, EmptyFields>::type_name());
+                        }
+                        _ => return None,
+                    }
+                    Some(())
+                })
+            }),
+            "pageInfo" => json.selected(selection, |json, field| {
+                let mut cursor = |edge: Option<&Edge<Cursor, _, _>>| match edge {
+                    Some(edge) => json.text(&edge.cursor.encode_cursor()),
+                    None => json.null(),
+                };
+                match field.name.node.as_str() {
+                    "startCursor" => cursor(self.edges.first()),
+                    "endCursor" => cursor(self.edges.last()),
+                    "hasPreviousPage" => json.flag(self.has_previous_page),
+                    "hasNextPage" => json.flag(self.has_next_page),
+                    "__typename" => json.text(&PageInfo::type_name()),
+                    _ => return None,
+                }
+                Some(())
+            }),
+            _ => None,
+        }
     }
 }
 

@@ -4,16 +4,18 @@ use std::collections::HashMap;
 
 use async_graphql::{
     Executor, Request, Response, Value, Variables,
+    connection::CursorType,
     parser::{parse_query, types::ExecutableDocument},
 };
 use axum::{
-    Json,
     http::{HeaderValue, header},
     response::{IntoResponse, Response as HttpResponse},
 };
-use schema::{Code, Error, Result, Viewer};
-use serde::Serialize;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
+use schema::{AtOnce, Code, Error, Ids, Json, Result, Viewer, page::Cursor};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::graphql;
 
 mod body;
 mod params;
@@ -34,27 +36,51 @@ impl Document {
         parse_query(source).map(Self).map_err(|error| error.to_string())
     }
 
-    /// Runs it and reads its only root field.
+    /// Runs it.
     ///
     /// # Errors
     /// The first error of the answer.
-    pub async fn run<T: DeserializeOwned>(
+    pub async fn run(
         &self,
         schema: &impl Executor,
         viewer: Viewer,
         variables: impl IntoIterator<Item = (&'static str, Value)>,
-    ) -> Result<T> {
+    ) -> Result<Answer> {
         let mut values = Variables::default();
         for (name, value) in variables {
             values.insert(async_graphql::Name::new(name), value);
         }
-        let mut request = Request::new("").variables(values).data(viewer);
+        // No document of ours selects anything twice: `check` looks.
+        let at_once = AtOnce(Ids::Numbers);
+        let mut request = Request::new("").variables(values).data(viewer).data(at_once);
         request.set_parsed_query(self.0.clone());
         only_field(schema.execute(request).await)
     }
 }
 
-fn only_field<T: DeserializeOwned>(response: Response) -> Result<T> {
+/// What the only root field of a document came to, as JSON. Ids are numbers in objects that were
+/// [at hand](schema::at_hand), and text in others.
+#[derive(Debug)]
+pub struct Answer(String);
+
+impl Answer {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
+        serde_json::from_str(&self.0).map_err(Error::internal)
+    }
+}
+
+/// As it is.
+impl IntoResponse for Answer {
+    fn into_response(self) -> HttpResponse {
+        ([(header::CONTENT_TYPE, "application/json")], self.0).into_response()
+    }
+}
+
+fn only_field(response: Response) -> Result<Answer> {
     if let Some(error) = response.errors.into_iter().next() {
         return Err(match error.source::<Error>() {
             Some(error) => in_snake_case(error.clone()),
@@ -64,8 +90,9 @@ fn only_field<T: DeserializeOwned>(response: Response) -> Result<T> {
     let Value::Object(fields) = response.data else {
         return Err(Error::internal("a document answered no object"));
     };
-    let field = fields.into_iter().next().map(|(_, value)| value).unwrap_or_default();
-    async_graphql::from_value(field).map_err(Error::internal)
+    let mut json = Json::default();
+    json.value(fields.first().map_or(&Value::Null, |(_, value)| value));
+    String::from_utf8(json.into_bytes()).map(Answer).map_err(Error::internal)
 }
 
 /// GraphQL names `newPassword` what REST names `new_password`.
@@ -94,6 +121,10 @@ pub async fn check(schema: &impl Executor, folder: &str) -> Result<usize, String
         let text = std::fs::read_to_string(&file).map_err(|error| error.to_string())?;
         // A page is weighed by its size.
         let variables = Variables::from_json(serde_json::json!({ "first": 1 }));
+        let parsed = parse_query(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+        if !graphql::distinct(&parsed) {
+            return Err(format!("{}: selects a field twice", file.display()));
+        }
         let response = schema.execute(Request::new(text).variables(variables)).await;
         // The schema must allow no complexity at all, so that a valid document stops there.
         match &response.errors[..] {
@@ -104,13 +135,31 @@ pub async fn check(schema: &impl Executor, folder: &str) -> Result<usize, String
     Ok(checked)
 }
 
-/// Reads an `ID` of GraphQL as the integer that REST shows.
-///
-/// # Errors
-/// Where the text is no id.
-pub fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    schema::id::parse(&text).ok_or_else(|| D::Error::custom("not an id"))
+/// A page as the documents answer it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Page<'a> {
+    /// The rows, as they are to be shown.
+    #[serde(borrow)]
+    pub nodes: &'a RawValue,
+    #[serde(borrow)]
+    page_info: PageInfo<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageInfo<'a> {
+    has_next_page: bool,
+    end_cursor: Option<&'a str>,
+}
+
+impl Page<'_> {
+    /// The id of the row that the page after this one follows.
+    #[must_use]
+    pub fn continues(&self) -> Option<i64> {
+        let end = self.page_info.end_cursor.filter(|_| self.page_info.has_next_page)?;
+        Cursor::decode_cursor(end).ok().map(|cursor| cursor.0)
+    }
 }
 
 /// The `Link` to the page that follows (RFC 8288), with the parameters that it differs in.
@@ -122,7 +171,7 @@ pub fn next_link(path: &str, parameters: &[(&str, i64)]) -> String {
 
 /// A page as JSON, with the `Link` where others follow.
 pub fn page_of(rows: impl Serialize, link: Option<String>) -> HttpResponse {
-    let mut response = Json(rows).into_response();
+    let mut response = axum::Json(rows).into_response();
     if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
         response.headers_mut().insert(header::LINK, link);
     }

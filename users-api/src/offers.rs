@@ -5,61 +5,90 @@
 
 use std::collections::HashMap;
 
-use async_graphql::{ComplexObject, Context, ID, SimpleObject, Value};
-use schema::{Batcher, Error, Leaves, Page, Result, Slice, Time, batch::Found, id, page};
-use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use async_graphql::{Context, ID, Object, parser::types::Field};
+use axum::body::Bytes;
+use schema::{Batcher, Error, Json, Page, Ready, Result, Slice, Time, batch::Found, id, page};
+use serde::{
+    Deserialize, Serialize, Serializer,
+    de::DeserializeOwned,
+    ser::{SerializeMap, SerializeSeq},
+};
+use serde_json::value::RawValue;
 use service::metrics::Metrics;
 
-use crate::{Users, upstream::Upstream, user::User};
+use crate::{
+    Users,
+    upstream::{Answer, Upstream},
+    user::User,
+};
+
+/// What a user offers, in the words of offers-api: it is only passed on.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer {
+    pub(crate) id: i64,
+    user_id: i64,
+    title: Text,
+    text: Text,
+    created_at: Text,
+}
+
+/// A JSON string, as it stands in an answer that is kept as long.
+#[derive(Clone, Debug)]
+struct Text(Bytes);
+
+impl Text {
+    fn read<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.0).map_err(Error::internal)
+    }
+}
 
 /// What a user offers.
-// Kept as offers-api writes it: it is only passed on.
-#[derive(Clone, Debug, Deserialize, SimpleObject)]
-#[graphql(complex, shareable)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Offer {
+#[Object(shareable)]
+#[allow(clippy::unused_async, reason = "the macro wants it")]
+impl Offer {
     /// The identifier of the offer.
-    id: ID,
+    async fn id(&self) -> ID {
+        id::show(self.id)
+    }
+
     /// What is offered, in one line of 1 to 200 characters.
-    title: String,
+    async fn title(&self) -> Result<String> {
+        self.title.read()
+    }
+
     /// What is offered, in 1 to 20000 characters.
-    text: String,
+    async fn text(&self) -> Result<String> {
+        self.text.read()
+    }
+
     /// When the offer was created, in UTC.
-    created_at: Time,
+    async fn created_at(&self) -> Result<Time> {
+        self.created_at.read()
+    }
+
     /// The identifier of the user who offers.
-    user_id: ID,
-}
-
-impl Offer {
-    pub(crate) fn key(&self) -> i64 {
-        id::parse(&self.id).unwrap_or_default()
+    async fn user_id(&self) -> ID {
+        id::show(self.user_id)
     }
-}
 
-impl Leaves for Offer {
-    fn leaf(&self, field: &str) -> Option<Value> {
-        let text = match field {
-            "id" => &*self.id,
-            "title" => &self.title,
-            "text" => &self.text,
-            "createdAt" => self.created_at.as_str(),
-            "userId" => &*self.user_id,
-            _ => return None,
-        };
-        Some(text.into())
-    }
-}
-
-#[ComplexObject]
-impl Offer {
     /// The user who offers.
     async fn user(&self, ctx: &Context<'_>) -> Result<User> {
-        let there = match id::parse(&self.user_id) {
-            Some(id) => Users::of(ctx).rows.load(id).await?,
-            None => None,
-        };
+        let there = Users::of(ctx).rows.load(self.user_id).await?;
         there.map(User::from).ok_or_else(|| Error::not_found("There is no such user."))
+    }
+}
+
+impl Ready for Offer {
+    fn write(&self, field: &Field, json: &mut Json) -> Option<()> {
+        match field.name.node.as_str() {
+            "id" => json.id(self.id),
+            "title" => json.as_is(&self.title.0),
+            "text" => json.as_is(&self.text.0),
+            "createdAt" => json.as_is(&self.created_at.0),
+            "userId" => json.id(self.user_id),
+            _ => return None,
+        }
+        Some(())
     }
 }
 
@@ -86,17 +115,42 @@ fn pages_query(pages: usize) -> String {
     format!("query({}){{{}}}", variables.join(","), fields.join(" "))
 }
 
-/// The variables of one page.
-fn pages_variables(n: usize, page: Page, users: &[i64]) -> [(String, Json); 5] {
-    let users = users.iter().map(|user| representation("User", *user)).collect();
-    let (first, last) = if page.last { (None, Some(page.size)) } else { (Some(page.size), None) };
-    [
-        (format!("u{n}"), users),
-        (format!("f{n}"), first.into()),
-        (format!("a{n}"), page::cursor(page.after).into()),
-        (format!("l{n}"), last.into()),
-        (format!("b{n}"), page::cursor(page.before).into()),
-    ]
+/// The variables of pages.
+struct Pages<'a>(&'a [(Page, Vec<i64>)]);
+
+impl Serialize for Pages<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (n, (page, users)) in self.0.iter().enumerate() {
+            let size = Some(page.size);
+            let (first, last) = if page.last { (None, size) } else { (size, None) };
+            map.serialize_entry(&format_args!("u{n}"), &Entities("User", users))?;
+            map.serialize_entry(&format_args!("f{n}"), &first)?;
+            map.serialize_entry(&format_args!("a{n}"), &page::cursor(page.after))?;
+            map.serialize_entry(&format_args!("l{n}"), &last)?;
+            map.serialize_entry(&format_args!("b{n}"), &page::cursor(page.before))?;
+        }
+        map.end()
+    }
+}
+
+/// Representations of entities of a type.
+struct Entities<'a>(&'static str, &'a [i64]);
+
+impl Serialize for Entities<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Entity<'a> {
+            #[serde(rename = "__typename")]
+            typename: &'static str,
+            id: std::fmt::Arguments<'a>,
+        }
+        let mut list = serializer.serialize_seq(Some(self.1.len()))?;
+        for id in self.1 {
+            list.serialize_element(&Entity { typename: self.0, id: format_args!("{id}") })?;
+        }
+        list.end()
+    }
 }
 
 const ONES: &str = "query($o:[_Any!]!){_entities(representations:$o)\
@@ -104,14 +158,16 @@ const ONES: &str = "query($o:[_Any!]!){_entities(representations:$o)\
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Entity {
-    offers_connection: Connection,
+struct Entity<'a> {
+    #[serde(borrow)]
+    offers_connection: Connection<'a>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Connection {
-    nodes: Vec<Offer>,
+struct Connection<'a> {
+    #[serde(borrow)]
+    nodes: Vec<Node<'a>>,
     page_info: PageInfo,
 }
 
@@ -123,9 +179,38 @@ struct PageInfo {
 }
 
 #[derive(Deserialize)]
-struct Ones {
-    #[serde(rename = "_entities")]
-    entities: Vec<Option<Offer>>,
+#[serde(rename_all = "camelCase")]
+struct Node<'a> {
+    #[serde(deserialize_with = "id::read")]
+    id: i64,
+    #[serde(deserialize_with = "id::read")]
+    user_id: i64,
+    #[serde(borrow)]
+    title: &'a RawValue,
+    text: &'a RawValue,
+    created_at: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Ones<'a> {
+    #[serde(rename = "_entities", borrow)]
+    entities: Vec<Option<Node<'a>>>,
+}
+
+/// Takes an offer out of an answer.
+fn offer(answer: &Answer, node: &Node<'_>) -> Result<Offer> {
+    let text = |value: &RawValue| {
+        let json = value.get();
+        let string = json.starts_with('"');
+        string.then(|| Text(answer.slice(json))).ok_or_else(|| answer.failed(&"not a string"))
+    };
+    Ok(Offer {
+        id: node.id,
+        user_id: node.user_id,
+        title: text(node.title)?,
+        text: text(node.text)?,
+        created_at: text(node.created_at)?,
+    })
 }
 
 impl Offers {
@@ -168,30 +253,29 @@ async fn pages(upstream: Upstream, keys: Vec<(i64, Page)>) -> Found<(i64, Page),
             None => groups.push((page, vec![user])),
         }
     }
-    let variables = groups.iter().enumerate();
-    let variables = variables.flat_map(|(n, (page, users))| pages_variables(n, *page, users));
-    let variables: serde_json::Map<_, _> = variables.collect();
-    let mut answer: HashMap<String, Vec<Entity>> =
-        upstream.ask(&pages_query(groups.len()), variables.into()).await?;
+    let answer = upstream.ask(&pages_query(groups.len()), &Pages(&groups)).await?;
+    let mut data: HashMap<String, Vec<Entity<'_>>> = answer.data()?;
     let mut found = HashMap::new();
     for (n, (page, users)) in groups.into_iter().enumerate() {
-        let entities = answer.remove(&format!("p{n}")).unwrap_or_default();
+        let entities = data.remove(&format!("p{n}")).unwrap_or_default();
         for (user, Entity { offers_connection: Connection { nodes, page_info } }) in
             users.into_iter().zip(entities)
         {
+            let rows = nodes.iter().map(|node| offer(&answer, node)).collect::<Result<_>>()?;
             let PageInfo { has_previous_page: has_previous, has_next_page: has_next } = page_info;
-            found.insert((user, page), Slice { rows: nodes, has_previous, has_next });
+            found.insert((user, page), Slice { rows, has_previous, has_next });
         }
     }
     Ok(found)
 }
 
 async fn ones(upstream: Upstream, ids: Vec<i64>) -> Found<i64, Offer> {
-    let offers: Vec<_> = ids.iter().map(|id| representation("Offer", *id)).collect();
-    let answer: Ones = upstream.ask(ONES, json!({ "o": offers })).await?;
-    Ok(answer.entities.into_iter().flatten().map(|offer| (offer.key(), offer)).collect())
-}
-
-fn representation(typename: &str, id: i64) -> Json {
-    json!({ "__typename": typename, "id": id.to_string() })
+    #[derive(Serialize)]
+    struct Variables<'a> {
+        o: Entities<'a>,
+    }
+    let answer = upstream.ask(ONES, &Variables { o: Entities("Offer", &ids) }).await?;
+    let data: Ones<'_> = answer.data()?;
+    let offers = data.entities.iter().flatten().map(|node| offer(&answer, node));
+    offers.map(|offer| offer.map(|offer| (offer.id, offer))).collect()
 }

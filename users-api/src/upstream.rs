@@ -20,8 +20,8 @@ use prometheus_client::{
 };
 use reqwest::{Client, Response, Url, header};
 use schema::{Code, Error, Result};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use service::{client, metrics::LATENCY};
 use tokio::time::{sleep, timeout};
 
@@ -69,6 +69,12 @@ impl Figures {
 
     fn count(&self, outcome: &'static str) {
         self.requests.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    fn failed(&self, cause: &dyn Display) -> Error {
+        self.count("failed");
+        tracing::warn!(%cause, "offers-api unavailable");
+        unavailable()
     }
 }
 
@@ -127,11 +133,44 @@ impl Display for Failure {
     }
 }
 
-#[derive(Deserialize)]
-struct Answer<T> {
-    data: Option<T>,
-    #[serde(default)]
-    errors: Vec<Value>,
+/// What offers-api said.
+pub(crate) struct Answer {
+    body: Bytes,
+    figures: Figures,
+}
+
+impl Answer {
+    /// Reads the data of an answer without errors.
+    ///
+    /// # Errors
+    /// `OFFERS_UNAVAILABLE`.
+    pub(crate) fn data<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
+        #[derive(Deserialize)]
+        struct Said<T> {
+            data: Option<T>,
+            #[serde(default)]
+            errors: Vec<Value>,
+        }
+        let text = std::str::from_utf8(&self.body).map_err(|error| self.failed(&error))?;
+        match serde_json::from_str(text) {
+            Ok(Said { data: Some(data), errors }) if errors.is_empty() => {
+                self.figures.count("answered");
+                Ok(data)
+            }
+            Ok(Said { errors, .. }) => Err(self.failed(&format_args!("{errors:?}"))),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// A part of it, without a copy.
+    pub(crate) fn slice(&self, part: &str) -> Bytes {
+        self.body.slice_ref(part.as_bytes())
+    }
+
+    /// Says that the answer is of no use.
+    pub(crate) fn failed(&self, cause: &dyn Display) -> Error {
+        self.figures.failed(cause)
+    }
 }
 
 impl Upstream {
@@ -151,28 +190,24 @@ impl Upstream {
     ///
     /// # Errors
     /// `OFFERS_UNAVAILABLE`.
-    pub(crate) async fn ask<T: for<'de> Deserialize<'de>>(
-        &self,
-        query: &str,
-        variables: Value,
-    ) -> Result<T> {
+    pub(crate) async fn ask(&self, query: &str, variables: &impl Serialize) -> Result<Answer> {
+        #[derive(Serialize)]
+        struct Question<'a, V> {
+            query: &'a str,
+            variables: &'a V,
+        }
         if self.figures.open.get() == 1 {
             self.figures.count("rejected");
             return Err(unavailable());
         }
-        let body = json!({ "query": query, "variables": variables }).to_string().into();
+        let question = serde_json::to_vec(&Question { query, variables });
+        let question = question.map_err(Error::internal)?.into();
         let start = Instant::now();
-        let answer = self.answer(body).await;
+        let answer = self.answer(question).await;
         self.figures.latency.observe(start.elapsed().as_secs_f64());
-        let answer = answer
-            .and_then(|body| serde_json::from_slice(&body).map_err(|error| error.to_string()));
         match answer {
-            Ok(Answer { data: Some(data), errors }) if errors.is_empty() => {
-                self.figures.count("answered");
-                Ok(data)
-            }
-            Ok(Answer { errors, .. }) => Err(self.failed(&format_args!("{errors:?}"))),
-            Err(error) => Err(self.failed(&error)),
+            Ok(body) => Ok(Answer { body, figures: self.figures.clone() }),
+            Err(error) => Err(self.figures.failed(&error)),
         }
     }
 
@@ -246,12 +281,6 @@ impl Upstream {
                 self.breaker.on_error();
             }
         }
-    }
-
-    fn failed(&self, cause: &dyn Display) -> Error {
-        self.figures.count("failed");
-        tracing::warn!(%cause, "offers-api unavailable");
-        unavailable()
     }
 }
 

@@ -101,9 +101,8 @@ impl User {
     /// The first 1000 offers of the user, oldest first. Null while the Offers service cannot be
     /// reached.
     #[graphql(complexity = "schema::limits::LIST * (1 + child_complexity)")]
-    async fn offers(&self, ctx: &Context<'_>) -> Option<Result<Vec<AtHand<Offer>>>> {
-        let page = self.page(ctx, Page::FULL).await;
-        Some(page.map(|page| page.rows.into_iter().map(AtHand).collect()))
+    async fn offers(&self, ctx: &Context<'_>) -> Option<Result<AtHand<Vec<Offer>>>> {
+        Some(self.page(ctx, Page::FULL).await.map(|page| AtHand(page.rows)))
     }
 
     /// The offers of the user, oldest first. Null while the Offers service cannot be reached.
@@ -115,11 +114,11 @@ impl User {
         #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 1000.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
-    ) -> Option<Result<OfferConnection>> {
+    ) -> Option<Result<AtHand<OfferConnection>>> {
         let page = async {
             let page = Page::new(first, after.as_deref(), last, before.as_deref())?;
             let slice = self.page(ctx, page).await?;
-            Ok(slice.connection(Offer::key, AtHand))
+            Ok(AtHand(slice.connection(|offer| offer.id, AtHand)))
         };
         Some(page.await)
     }

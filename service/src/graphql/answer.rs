@@ -1,8 +1,7 @@
 //! What a request comes to. Every error carries `extensions.code`.
 
 use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError, Value};
-use schema::{Code, Error};
-use serde::Serialize;
+use schema::{Code, Error, Json};
 
 /// The most errors of a request that was not run.
 const ERRORS: usize = 100;
@@ -79,29 +78,33 @@ impl Answer {
 
     /// The body, to the letter of the GraphQL specification: `errors` only where there are any,
     /// `data` only where the request was run.
-    pub(super) fn body(&self) -> Body<'_> {
-        match self {
-            Self::Refused(refusal) => {
-                Body { errors: &refusal.errors, data: None, extensions: None }
+    ///
+    /// # Errors
+    /// What cannot be told as JSON.
+    pub(super) fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        let mut json = Json::default();
+        json.object(|json| match self {
+            Self::Refused(refusal) => tell(json, &refusal.errors),
+            Self::Executed(response) => {
+                if !response.errors.is_empty() {
+                    tell(json, &response.errors)?;
+                }
+                json.member("data");
+                json.value(&response.data);
+                if !response.extensions.is_empty() {
+                    json.member("extensions");
+                    json.serialize(&response.extensions)?;
+                }
+                Ok(())
             }
-            Self::Executed(response) => Body {
-                errors: &response.errors,
-                data: Some(&response.data),
-                extensions: Some(&response.extensions).filter(|all| !all.is_empty()),
-            },
-        }
+        })?;
+        Ok(json.into_bytes())
     }
 }
 
-/// An answer as JSON.
-#[derive(Serialize)]
-pub(super) struct Body<'a> {
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [ServerError],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    extensions: Option<&'a std::collections::BTreeMap<String, Value>>,
+fn tell(json: &mut Json, errors: &[ServerError]) -> serde_json::Result<()> {
+    json.member("errors");
+    json.serialize(&errors)
 }
 
 /// How the executor's limits begin their messages: they have no other mark.

@@ -27,6 +27,8 @@ pub(super) struct Document {
     pub(super) parsed: ExecutableDocument,
     /// About how much memory it takes.
     pub(super) bytes: usize,
+    /// Whether its answer needs no merging.
+    pub(super) distinct: bool,
     measures: Measures,
 }
 
@@ -40,7 +42,8 @@ impl Document {
         let mut parsed = parser::parse_query(text).map_err(unparsed)?;
         let measures = measure::measure(&parsed, limits)?;
         root::settle(&mut parsed, limits, once)?;
-        Ok(Self { parsed, bytes: tokens * TOKEN, measures })
+        let distinct = root::distinct(&parsed);
+        Ok(Self { parsed, bytes: tokens * TOKEN, distinct, measures })
     }
 
     /// Whether it asks about the schema.

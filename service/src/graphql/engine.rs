@@ -4,7 +4,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{Executor, Request, parser::types::OperationType};
 use futures_util::{FutureExt, Stream, StreamExt};
-use schema::{Code, Error, Viewer};
+use schema::{AtOnce, Code, Error, Ids, Viewer};
 
 use super::{
     Limits, absent,
@@ -58,6 +58,9 @@ impl<E: Executor> Engine<E> {
         absent::settle(&mut parsed, operation, &variables);
         let mut request =
             Request::new(params.query.unwrap_or_default()).variables(variables).data(viewer);
+        if document.distinct {
+            request = request.data(AtOnce(Ids::Text));
+        }
         request.set_parsed_query(parsed);
         request.operation_name = params.operation_name;
         Ok(Operation { kind: operation.ty, request })

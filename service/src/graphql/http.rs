@@ -132,7 +132,7 @@ async fn answer<E: Executor>(
 }
 
 fn respond(media: Media, answer: &Answer) -> Response {
-    let (body, status) = match serde_json::to_vec(&answer.body()) {
+    let (body, status) = match answer.to_json() {
         Ok(body) => (body, status(media, answer)),
         Err(error) => return problem::Problem::from(Error::internal(error)).into_response(),
     };

@@ -42,6 +42,7 @@ use tokio::sync::watch;
 use crate::auth::Authenticator;
 
 pub use limits::Limits;
+pub(crate) use root::distinct;
 pub use ws::Sockets;
 
 /// The address of queries and mutations.

@@ -88,6 +88,25 @@ fn collect<'a>(
     }
 }
 
+/// Whether no selection names a response key twice, fragments spread.
+///
+/// To be called with a measured document, as [`settle`].
+pub(crate) fn distinct(document: &ExecutableDocument) -> bool {
+    let mut operations = document.operations.iter();
+    operations
+        .all(|(_, operation)| keys_differ(&operation.node.selection_set.node, &document.fragments))
+}
+
+fn keys_differ(set: &SelectionSet, fragments: &Fragments) -> bool {
+    let mut fields = Vec::new();
+    collect(set, fragments, &mut fields);
+    let mut seen = HashSet::new();
+    fields.iter().all(|field| {
+        seen.insert(&field.node.response_key().node)
+            && keys_differ(&field.node.selection_set.node, fragments)
+    })
+}
+
 /// Makes one field of those that stand side by side for the same: the executor runs a field as
 /// often as it is written, where GraphQL runs it once.
 fn join(set: &mut SelectionSet) {

@@ -11,6 +11,8 @@ on_every_stack!(
     null_of_a_non_null_field_travels_up,
     aliases_fragments_and_directives_work,
     mutations_run_in_order,
+    what_is_selected_twice_is_merged,
+    an_answer_is_the_same_however_it_is_selected,
 );
 
 /// Fails unless the texts stand in this order.
@@ -92,4 +94,48 @@ async fn mutations_run_in_order(layout: Layout) {
         .map(|number| data[format!("m{number}")]["id"].as_str().unwrap().parse().unwrap())
         .collect();
     assert!(ids.is_sorted(), "{ids:?}");
+}
+
+/// Source: GraphQL, section 6.4.3.
+async fn what_is_selected_twice_is_merged(layout: Layout) {
+    let stack = layout.spec().await;
+    let ann = stack.member("ann").await;
+    stack.offer(&ann, "chair").await;
+    for (more, fragment) in [
+        ("offers { title }", ""),
+        ("... { offers { title } }", ""),
+        ("...More", "fragment More on User { offers { title } }"),
+    ] {
+        let query =
+            format!("{{ user(username: \"ann\") {{ offers {{ id }} {more} }} }} {fragment}");
+        let data = stack.users.query(&query).await;
+        let offer = &data["user"]["offers"][0];
+        assert_eq!(offer["title"], "chair", "{more}");
+        assert!(offer["id"].is_string(), "{more}");
+    }
+}
+
+/// What is at hand is written at once, and anything else goes through resolvers.
+async fn an_answer_is_the_same_however_it_is_selected(layout: Layout) {
+    let stack = layout.spec().await;
+    let ann = stack.member("ann").await;
+    let text = "\"quoted\" \\ \n\t\u{1}\u{7f} ёж 💣 </script>";
+    let offer = json!({ "user_id": ann.id, "title": "\"A\" \\ ёж", "text": text });
+    stack.offers.post("/offer/create/", offer).await.expect(201);
+    let fields = "__typename id userId title text createdAt";
+    let pages = "__typename nodes { FIELDS } edges { __typename cursor node { FIELDS } }
+        pageInfo { __typename hasNextPage hasPreviousPage startCursor endCursor }";
+    for api in [&stack.users, &stack.offers] {
+        let one = format!(
+            "{{ _entities(representations: [{{ __typename: \"User\", id: \"{}\" }}]) {{
+            ... on User {{ offers {{ FIELDS }} offersConnection {{ {pages} }} }} }} }}",
+            ann.id
+        );
+        let at_once = api.query(&one.replace("FIELDS", fields)).await;
+        let resolved = api.query(&one.replace("FIELDS", &format!("... {{ {fields} }}"))).await;
+        assert_eq!(at_once, resolved);
+        let user = &at_once["_entities"][0];
+        assert_eq!(user["offers"][0]["text"], text);
+        assert_eq!(user["offersConnection"]["edges"][0]["node"], user["offers"][0]);
+    }
 }

@@ -35,8 +35,8 @@ pub(crate) async fn authenticate(
         "password": body.text("password", None),
     });
     body.finish()?;
-    let session = rest.authenticate.run(&rest.schema, viewer, [("input", input)]).await?;
-    Ok(secret(session))
+    let answer = rest.authenticate.run(&rest.schema, viewer, [("input", input)]).await?;
+    Ok(secret(answer.read()?))
 }
 
 /// Trades a refresh token for a new pair.
@@ -54,7 +54,7 @@ pub(crate) async fn refresh(
     let token = body.text("refresh_token", None);
     body.finish()?;
     let variables = [("refreshToken", Value::from(token))];
-    Ok(secret(rest.refresh.run(&rest.schema, viewer, variables).await?))
+    Ok(secret(rest.refresh.run(&rest.schema, viewer, variables).await?.read()?))
 }
 
 /// Ends a session.
@@ -72,7 +72,7 @@ pub(crate) async fn logout(
     let token = body.text("refresh_token", None);
     body.finish()?;
     let variables = [("refreshToken", Value::from(token))];
-    let _: bool = rest.logout.run(&rest.schema, viewer, variables).await?;
+    rest.logout.run(&rest.schema, viewer, variables).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -95,7 +95,7 @@ pub(crate) async fn password(
         "newPassword": body.text("new_password", Some(password::rule)),
     });
     body.finish()?;
-    let _: bool = rest.password.run(&rest.schema, viewer, [("input", input)]).await?;
+    rest.password.run(&rest.schema, viewer, [("input", input)]).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

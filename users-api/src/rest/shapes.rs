@@ -1,15 +1,17 @@
 //! What REST clients send and get.
 
-use schema::Time;
+use chrono::{DateTime, Utc};
+use schema::{Time, id};
 use serde::{Deserialize, Serialize};
-use service::{openapi, rest::integer};
+use serde_json::value::RawValue;
+use service::{openapi, rest::Page};
 use utoipa::{IntoParams, ToSchema};
 
 /// A user, without their offers.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct User {
     /// The identifier of the user.
-    #[serde(deserialize_with = "integer")]
+    #[serde(deserialize_with = "id::read")]
     #[schema(example = 1)]
     pub(crate) id: i64,
     /// The name to log in with.
@@ -24,23 +26,34 @@ pub(crate) struct User {
 }
 
 /// A user with their offers, oldest first.
+// Texts go through as the document answers them.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct UserWithOffers {
-    #[serde(flatten)]
-    pub(crate) user: User,
+pub(crate) struct UserWithOffers<'a> {
+    /// The identifier of the user.
+    #[schema(example = 1)]
+    id: i64,
+    /// The name to log in with.
+    #[schema(value_type = String, example = "alice")]
+    username: &'a RawValue,
+    /// The email address; in strict mode its own user alone sees it.
+    #[schema(value_type = Option<String>, example = "alice@example.org")]
+    email: &'a RawValue,
+    /// When the user registered.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: &'a RawValue,
     /// The offers; at most 1000, then `Link` names the page that follows.
-    pub(crate) offers: Vec<Offer>,
+    #[schema(value_type = Vec<Offer>)]
+    offers: &'a RawValue,
 }
 
 /// What a user offers.
-#[derive(Serialize, Deserialize, ToSchema)]
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes an answer")]
 pub(crate) struct Offer {
     /// The identifier of the offer.
-    #[serde(deserialize_with = "integer")]
     #[schema(example = 1)]
-    pub(crate) id: i64,
+    id: i64,
     /// The user who offers.
-    #[serde(deserialize_with = "integer")]
     #[schema(example = 1)]
     user_id: i64,
     /// What is offered, in one line.
@@ -50,16 +63,29 @@ pub(crate) struct Offer {
     #[schema(example = "Blue, hardly used.")]
     text: String,
     /// When the offer was created.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Time,
+    created_at: DateTime<Utc>,
 }
 
 /// What the document `user` answers.
 #[derive(Deserialize)]
-pub(crate) struct UserPage {
-    #[serde(flatten)]
-    pub(crate) user: User,
-    pub(crate) offers: Connection<Offer>,
+pub(crate) struct UserPage<'a> {
+    #[serde(deserialize_with = "id::read")]
+    pub(crate) id: i64,
+    #[serde(borrow)]
+    username: &'a RawValue,
+    #[serde(borrow)]
+    email: &'a RawValue,
+    #[serde(borrow)]
+    created_at: &'a RawValue,
+    #[serde(borrow)]
+    pub(crate) offers: Page<'a>,
+}
+
+impl<'a> From<UserPage<'a>> for UserWithOffers<'a> {
+    fn from(page: UserPage<'a>) -> Self {
+        let UserPage { id, username, email, created_at, offers } = page;
+        Self { id, username, email, created_at, offers: offers.nodes }
+    }
 }
 
 /// A page as GraphQL has it.
@@ -87,7 +113,7 @@ impl<T> Connection<T> {
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Session {
     /// The user who logged in.
-    #[serde(deserialize_with = "integer")]
+    #[serde(deserialize_with = "id::read")]
     #[schema(example = 1)]
     user_id: i64,
     /// A JWT to send as `Authorization: Bearer …`.

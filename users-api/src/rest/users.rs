@@ -44,7 +44,8 @@ pub(crate) async fn register(
         "email": body.text("email", Some(rules::email)),
     });
     body.finish()?;
-    Ok(registered(rest.register.run(&rest.schema, viewer, [("input", input)]).await?))
+    let answer = rest.register.run(&rest.schema, viewer, [("input", input)]).await?;
+    Ok(registered(answer.read()?))
 }
 
 /// Registers a user by `username` or `login`.
@@ -66,8 +67,9 @@ pub(crate) async fn create(
         "email": body.optional_text("email", Some(rules::email)),
     });
     body.finish()?;
-    let user = rest.register.run(&rest.schema, viewer, [("input", input)]).await;
-    Ok(registered(user.map_err(|error| error.rename("/username", &format!("/{name}")))?))
+    let answer = rest.register.run(&rest.schema, viewer, [("input", input)]).await;
+    let answer = answer.map_err(|error| error.rename("/username", &format!("/{name}")))?;
+    Ok(registered(answer.read()?))
 }
 
 fn registered(user: User) -> Response {
@@ -99,13 +101,13 @@ pub(crate) async fn read(
         ("first", Value::from(size)),
         ("after", page::cursor(after).into()),
     ];
-    let found: Option<UserPage> = rest.user.run(&rest.schema, viewer, variables).await?;
-    let UserPage { user, offers } = found.ok_or_else(not_found)?;
-    let link = offers.continues().map(|offer| {
-        let parameters = [("offers_limit", size.into()), ("offers_after", offer.id)];
-        next_link(&format!("/user/{}/", user.id), &parameters)
+    let answer = rest.user.run(&rest.schema, viewer, variables).await?;
+    let page = answer.read::<Option<UserPage<'_>>>()?.ok_or_else(not_found)?;
+    let link = page.offers.continues().map(|offer| {
+        let parameters = [("offers_limit", size.into()), ("offers_after", offer)];
+        next_link(&format!("/user/{}/", page.id), &parameters)
     });
-    Ok(page_of(UserWithOffers { user, offers: offers.nodes }, link))
+    Ok(page_of(UserWithOffers::from(page), link))
 }
 
 /// Lists users in the order they registered.
@@ -123,7 +125,7 @@ pub(crate) async fn list(
     let (size, after) = (params.size("limit", page::DEFAULT), params.after("after"));
     params.finish()?;
     let variables = [("first", Value::from(size)), ("after", page::cursor(after).into())];
-    let found: Connection<User> = rest.users.run(&rest.schema, viewer, variables).await?;
+    let found: Connection<User> = rest.users.run(&rest.schema, viewer, variables).await?.read()?;
     let next = found.continues();
     let link = next.map(|user| next_link("/user/", &[("limit", size.into()), ("after", user.id)]));
     Ok(page_of(found.nodes, link))
@@ -156,7 +158,7 @@ pub(crate) async fn update(
     body.finish()?;
     let id = rest.id(key(segment)?, viewer).await?;
     let variables = [("id", Value::from(id)), ("input", Value::Object(input))];
-    Ok(Json(rest.update.run(&rest.schema, viewer, variables).await?))
+    Ok(Json(rest.update.run(&rest.schema, viewer, variables).await?.read()?))
 }
 
 /// Deletes a user with all their offers and sessions.
@@ -174,7 +176,7 @@ pub(crate) async fn delete(
     segment: Segment,
 ) -> Result<StatusCode, Problem> {
     let id = rest.id(key(segment)?, viewer).await?;
-    let _: bool = rest.delete.run(&rest.schema, viewer, [("id", Value::from(id))]).await?;
+    rest.delete.run(&rest.schema, viewer, [("id", Value::from(id))]).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -211,8 +213,8 @@ impl Rest {
             Key::Id(id) => Ok(id),
             Key::Name(name) => {
                 let variables = [("username", Value::from(name))];
-                let found: Option<Found> = self.find.run(&self.schema, viewer, variables).await?;
-                found.map(|user| user.id).ok_or_else(not_found)
+                let answer = self.find.run(&self.schema, viewer, variables).await?;
+                answer.read::<Option<Found>>()?.map(|user| user.id).ok_or_else(not_found)
             }
         }
     }

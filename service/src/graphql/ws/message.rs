@@ -6,7 +6,7 @@ use axum::{
 };
 use schema::{Code, Error, Result};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
 use super::super::{answer::Answer, params::Params};
 use crate::auth;
@@ -163,10 +163,12 @@ enum Outgoing<'a, T> {
 }
 
 fn text<T: Serialize>(message: &Outgoing<'_, T>) -> Result<Message, Close> {
-    serde_json::to_string(message).map(Message::text).map_err(|error| {
-        let _ = Error::internal(error);
-        Close(4500, "Internal server error".to_owned())
-    })
+    serde_json::to_string(message).map(Message::text).map_err(untold)
+}
+
+fn untold(error: serde_json::Error) -> Close {
+    let _ = Error::internal(error);
+    Close(4500, "Internal server error".to_owned())
 }
 
 pub(super) fn ack() -> Result<Message, Close> {
@@ -185,6 +187,10 @@ pub(super) fn complete(id: &str) -> Result<Message, Close> {
 pub(super) fn answer(id: &str, answer: &Answer) -> Result<Message, Close> {
     match answer {
         Answer::Refused(refusal) => text(&Outgoing::Error { id, payload: &refusal.errors }),
-        Answer::Executed(_) => text(&Outgoing::Next { id, payload: answer.body() }),
+        Answer::Executed(_) => {
+            let json = answer.to_json().map_err(untold)?;
+            let payload: &RawValue = serde_json::from_slice(&json).map_err(untold)?;
+            text(&Outgoing::Next { id, payload })
+        }
     }
 }
