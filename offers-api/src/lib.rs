@@ -1,5 +1,6 @@
 //! The Offers service: classified ads of users.
 
+mod create;
 mod feed;
 mod jwks;
 mod load;
@@ -12,7 +13,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_graphql::{Context, SDLExportOptions, SchemaBuilder, ValidationMode};
 use clap::Args;
-use schema::{Batcher, Page, Security, Slice, limits, words};
+use schema::{Batcher, Page, Result, Security, Slice, limits, words};
 use sea_orm::DatabaseConnection;
 use service::{
     app::{self, Parts},
@@ -25,6 +26,7 @@ use service::{
 };
 use tokio::sync::watch;
 
+use create::New;
 use feed::{Feed, OfferSubscription};
 use jwks::Jwks;
 use offer::{OfferConnection, OfferMutation, OfferQuery};
@@ -65,6 +67,7 @@ struct Offers {
     feed: Arc<Feed>,
     by_id: Batcher<i64, entity::offer::Model>,
     of_user: Batcher<(i64, Page), Slice<entity::offer::Model>>,
+    new: Batcher<New, Result<entity::offer::Model>>,
 }
 
 impl Offers {
@@ -85,7 +88,12 @@ impl Offers {
             figures.batch("pages", keys.len());
             load::of_user(pool.clone(), keys)
         });
-        Self { database, security, feed, by_id, of_user }
+        let (pool, figures) = (database.clone(), metrics.clone());
+        let new = Batcher::new(move |new: Vec<_>| {
+            figures.batch("new", new.len());
+            create::all(pool.clone(), new)
+        });
+        Self { database, security, feed, by_id, of_user, new }
     }
 
     fn of<'a>(ctx: &Context<'a>) -> &'a Self {

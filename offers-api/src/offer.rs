@@ -3,13 +3,13 @@
 use async_graphql::{
     Context, ID, InputObject, MaybeUndefined, Object, connection::Connection, parser::types::Field,
 };
-use chrono::{SubsecRound, Utc};
 use entity::offer;
 use schema::{AtHand, Code, Error, Fields, Json, Page, Ready, Result, Time, Viewer, id, page};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, EntityTrait, SqlErr};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, EntityTrait};
 
 use crate::{
     Offers,
+    create::New,
     once::{self, Created},
     user::User,
 };
@@ -234,23 +234,11 @@ impl Offers {
     }
 
     async fn create(&self, user_id: i64, title: String, text: String) -> Result<Offer> {
-        let row = offer::ActiveModel {
-            user_id: Set(user_id),
-            title: Set(title),
-            text: Set(text),
-            created_at: Set(Utc::now().trunc_subsecs(6)),
-            ..Default::default()
-        };
-        match row.insert(&self.database).await {
-            Ok(row) => {
-                self.feed.created(&row);
-                Ok(row.into())
-            }
-            Err(error) => match error.sql_err() {
-                Some(SqlErr::ForeignKeyConstraintViolation(_)) => Err(no_user()),
-                _ => Err(error.into()),
-            },
-        }
+        let made = self.new.load(New::now(user_id, title, text)).await?;
+        let row =
+            made.ok_or_else(|| Error::internal("an offer was created and not returned"))??;
+        self.feed.created(&row);
+        Ok(row.into())
     }
 
     async fn create_once(

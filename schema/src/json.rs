@@ -27,10 +27,10 @@ pub enum Ids {
 }
 
 impl Json {
-    /// Nothing yet.
+    /// Nothing yet, with room for a page of a few rows.
     #[must_use]
     pub fn new(ids: Ids) -> Self {
-        Self { text: Vec::new(), ids }
+        Self { text: Vec::with_capacity(2048), ids }
     }
 
     /// Writes a string.

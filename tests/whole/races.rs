@@ -17,6 +17,7 @@ on_every_stack!(
     twenty_refreshes_of_one_token,
     refresh_against_logout,
     offers_against_the_deletion_of_their_user,
+    a_hundred_new_offers_get_an_answer_each,
 );
 
 /// Sends all at once, each over its own connection.
@@ -123,4 +124,38 @@ async fn offers_against_the_deletion_of_their_user(layout: Layout) {
     assert_eq!(offer::Entity::find().count(&rows).await.unwrap(), 0);
     let login = json!({ "username": "ann", "password": password_of("ann") });
     stack.users.post("/user/auth/", login).await.problem(401);
+}
+
+/// They are written together, also those that say the same and those of nobody.
+async fn a_hundred_new_offers_get_an_answer_each(layout: Layout) {
+    let stack = layout.spec().await;
+    let (ann, bob) = (stack.member("ann").await, stack.member("bob").await);
+    for nobody in [false, true] {
+        let body = |number: i64| {
+            let user_id = match number % 4 {
+                0 if nobody => 99_999,
+                0 | 1 => bob.id,
+                _ => ann.id,
+            };
+            json!({ "user_id": user_id, "title": format!("chair {}", number % 5), "text": "old" })
+        };
+        let bodies: Vec<_> = (0..100).map(body).collect();
+        let answers = at_once(&stack.offers, "/offer/create/", bodies.clone()).await;
+        let mut ids = BTreeSet::new();
+        for (body, answer) in bodies.iter().zip(&answers) {
+            if body["user_id"] == 99_999 {
+                assert_eq!(answer.problem(422).code, "USER_NOT_FOUND");
+                continue;
+            }
+            assert_eq!(answer.status, 201, "{}", answer.text());
+            let offer = answer.json();
+            for field in ["user_id", "title", "text"] {
+                assert_eq!(offer[field], body[field]);
+            }
+            assert!(ids.insert(offer["id"].as_i64().unwrap()), "an offer is answered twice");
+        }
+        assert_eq!(ids.len(), if nobody { 75 } else { 100 });
+    }
+    let database = stack.database.connect().await;
+    assert_eq!(offer::Entity::find().count(&database).await, Ok(175));
 }

@@ -14,7 +14,7 @@ pub(super) const CHANNEL: &str = "offer_created";
 const IDS: usize = 380;
 /// The shortest time from one hint to the next. All commits that notify wait for each other, so
 /// hints go out in bundles, in transactions of their own.
-const PACE: Duration = Duration::from_millis(10);
+const PACE: Duration = Duration::from_millis(25);
 
 /// Sends what comes in, until the feed is gone.
 pub(super) async fn send(database: DatabaseConnection, mut ids: mpsc::Receiver<i64>) {
