@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::{
     Plan,
+    large::Large,
     load::{Request, http},
     process::{self, Process},
 };
@@ -17,6 +18,7 @@ pub(crate) struct Bench {
     users: Process,
     offers: Process,
     sqlite: Process,
+    large: Option<Large>,
     fixed: Process,
     direct: Process,
     pingless: Process,
@@ -70,10 +72,16 @@ impl Bench {
             let settings = settings.iter().copied();
             Process::start(command.current_dir(folder).env("SECURITY", "spec").envs(settings))
         };
-        let (url, free) = (("DATABASE_URL", &*plan.database_url), "127.0.0.1:0");
-        let offers = service("offers-api", &[url, ("HTTP_ADDR", free)])?;
-        let offers_url = format!("http://{}", offers.address);
-        let users = service("users-api", &[url, ("HTTP_ADDR", free), ("OFFERS_URL", &offers_url)])?;
+        let free = "127.0.0.1:0";
+        let both = |database: &str| -> io::Result<_> {
+            let settings = [("DATABASE_URL", database), ("HTTP_ADDR", free)];
+            let offers = service("offers-api", &settings)?;
+            let offers_url = format!("http://{}", offers.address);
+            let [url, address] = settings;
+            Ok((service("users-api", &[url, address, ("OFFERS_URL", &offers_url)])?, offers))
+        };
+        let (users, offers) = both(&plan.database_url)?;
+        let large = plan.large_database_url.as_deref().map(both).transpose()?;
         let sqlite = format!("sqlite://{}", plan.sqlite.display());
         let sqlite = service(
             "classifieds",
@@ -90,6 +98,7 @@ impl Bench {
             users,
             offers,
             sqlite,
+            large: large.map(Large),
             fixed: reference("static")?,
             direct: reference("direct")?,
             pingless: reference("pingless")?,
@@ -125,6 +134,7 @@ impl Bench {
             self.creates(users),
             self.logins(users),
         ];
+        groups.extend(self.large.iter().flat_map(|large| large.groups(plan, self.users.address)));
         groups.extend(
             plan.postgraphile
                 .zip(plan.postgraphile_id)
@@ -317,6 +327,6 @@ impl Bench {
     }
 }
 
-fn request(text: impl Fn(u64) -> String + Send + Sync + 'static) -> Request {
+pub(crate) fn request(text: impl Fn(u64) -> String + Send + Sync + 'static) -> Request {
     Arc::new(text)
 }

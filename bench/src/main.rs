@@ -2,6 +2,7 @@
 //! that this needs.
 
 mod cases;
+mod large;
 mod load;
 mod measure;
 mod process;
@@ -50,6 +51,15 @@ pub(crate) struct Plan {
     postgraphile: Option<SocketAddr>,
     #[arg(long)]
     postgraphile_id: Option<u32>,
+    /// A seeded PostgreSQL with many more users, to compare with
+    #[arg(long, requires_all = ["large_users", "middle"])]
+    large_database_url: Option<String>,
+    /// How many users there are
+    #[arg(long, default_value_t = 0)]
+    large_users: u64,
+    /// The offer in the middle of those of its first user
+    #[arg(long, default_value_t = 0)]
+    middle: i64,
     /// How often each case is measured
     #[arg(long, default_value_t = 5)]
     rounds: usize,
