@@ -6,6 +6,7 @@
 //! Source: OWASP denial of service cheat sheet ("Network": slow clients).
 
 use std::{
+    future::{Ready, ready},
     io,
     pin::Pin,
     sync::Arc,
@@ -16,8 +17,10 @@ use std::{
 use axum_server::accept::Accept;
 use futures_util::future::BoxFuture;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Sleep, sleep},
 };
@@ -26,6 +29,8 @@ use tokio::{
 const OPENING: Duration = Duration::from_secs(10);
 /// How long a client may leave unread what it is sent.
 const STALL: Duration = Duration::from_secs(8);
+/// The most bytes that wait to be sent to a client beside those that are on their way to it.
+const UNSENT: u32 = 128 * 1024;
 /// The most connections at once.
 const CONNECTIONS: u64 = 8192;
 /// The most open files that a service has beside its connections.
@@ -44,6 +49,23 @@ pub(crate) fn room() -> Arc<Semaphore> {
     let files = files.current.unwrap_or(u64::MAX);
     let connections = (files.saturating_sub(OTHER_FILES) / 2).clamp(1, CONNECTIONS);
     Arc::new(Semaphore::new(usize::try_from(connections).unwrap_or(Semaphore::MAX_PERMITS)))
+}
+
+/// Accepts a connection that sends at once what it is given, and takes no more than [`UNSENT`]: else
+/// the system keeps megabytes for whoever does not read.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain;
+
+impl<S> Accept<TcpStream, S> for Plain {
+    type Stream = TcpStream;
+    type Service = S;
+    type Future = Ready<io::Result<(TcpStream, S)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let set = stream.set_nodelay(true);
+        let set = set.and_then(|()| SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT));
+        ready(set.map(|()| (stream, service)))
+    }
 }
 
 /// Accepts what another accepts, within bounds. A connection too many is closed at once.

@@ -9,7 +9,6 @@ use std::{
 use axum::{Router, ServiceExt, extract::Request};
 use axum_server::{
     Handle, Server,
-    accept::NoDelayAcceptor,
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
 use hyper_util::{
@@ -24,7 +23,7 @@ use tokio::{
 use tower_http::normalize_path::NormalizePath;
 
 use crate::{
-    guard::{self, Guard},
+    guard::{self, Guard, Plain},
     settings::Listen,
     tls,
 };
@@ -131,15 +130,13 @@ impl Listeners {
         let clients = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
         let http = async {
             let Some(socket) = self.http else { return Ok(()) };
-            let mut server =
-                axum_server::from_tcp(socket)?.acceptor(Guard::new(NoDelayAcceptor, &room));
+            let mut server = axum_server::from_tcp(socket)?.acceptor(Guard::new(Plain, &room));
             limit(&mut server, true);
             server.handle(handle.clone()).serve(clients.clone()).await
         };
         let https = async {
             let Some((socket, config)) = self.https else { return Ok(()) };
-            let acceptor =
-                RustlsAcceptor::new(config).handshake_timeout(HANDSHAKE).acceptor(NoDelayAcceptor);
+            let acceptor = RustlsAcceptor::new(config).handshake_timeout(HANDSHAKE).acceptor(Plain);
             let mut server = axum_server::from_tcp(socket)?.acceptor(Guard::new(acceptor, &room));
             limit(&mut server, false);
             server.handle(handle.clone()).serve(clients.clone()).await
