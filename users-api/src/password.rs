@@ -7,7 +7,10 @@ mod argon;
 mod common;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     thread::available_parallelism,
 };
 
@@ -26,6 +29,9 @@ pub(crate) const BYTES: usize = 1024;
 pub(crate) const STRICT_CHARACTERS: usize = 8;
 /// How many hashes may wait for one that is under way; each takes about 20 ms.
 const QUEUE: i64 = 50;
+/// Over how many seconds those who are refused are told to come back: a crowd that comes back at once
+/// is refused at once, and takes from those who are served.
+const SPREAD: u32 = 4;
 
 /// The rule for a new password, whatever the mode.
 pub(crate) fn rule(password: &str) -> Option<&'static str> {
@@ -58,6 +64,7 @@ pub(crate) struct Hasher {
     memory: Arc<Mutex<Vec<Memory>>>,
     waiting: Gauge,
     running: Gauge,
+    refused: AtomicU32,
     /// Verified in place of the hash of a user that does not exist, so that it costs the same.
     nobody: PasswordHash,
 }
@@ -71,6 +78,7 @@ impl Hasher {
             memory: Arc::default(),
             waiting,
             running,
+            refused: AtomicU32::default(),
             nobody: argon::nobody()?,
         })
     }
@@ -84,7 +92,8 @@ impl Hasher {
         let place = Place(self);
         if self.waiting.inc() >= QUEUE {
             let detail = "Too many passwords are being checked at the moment.";
-            return Err(Error::new(Code::Busy, detail).retry_after(1));
+            let turn = self.refused.fetch_add(1, Ordering::Relaxed) % SPREAD;
+            return Err(Error::new(Code::Busy, detail).retry_after(1 + turn));
         }
         Ok(place)
     }
@@ -176,8 +185,10 @@ mod tests {
     async fn a_full_queue_refuses_and_lets_in_again() {
         let hasher = Hasher::new(Gauge::default(), Gauge::default()).unwrap();
         let places: Vec<_> = (0..QUEUE).map(|_| hasher.queue().unwrap()).collect();
-        let refused = hasher.queue().err().unwrap();
-        assert_eq!((refused.code, refused.retry_after), (Code::Busy, Some(1)));
+        for seconds in [1, 2, 3, 4, 1] {
+            let refused = hasher.queue().err().unwrap();
+            assert_eq!((refused.code, refused.retry_after), (Code::Busy, Some(seconds)));
+        }
         drop(places);
         assert!(hasher.queue().unwrap().hash("secret".into()).await.is_ok());
     }
