@@ -62,7 +62,8 @@ pub struct Settings {
     pub log_format: LogFormat,
 }
 
-/// Half of the processors: on two, that is a sixth more requests than with a thread for each.
+/// Half of the processors: on two, that is a seventh more requests than with a thread for each, side
+/// by side with PostgreSQL and the client on the same machine.
 fn workers() -> u16 {
     let processors = std::thread::available_parallelism().map_or(1, Into::into);
     u16::try_from(processors / 2).unwrap_or(u16::MAX).max(1)
