@@ -71,10 +71,7 @@ fn main() {
             Task::Copy(arguments) => copy::run(&settings, &arguments).await,
         }
     };
-    let runtime = settings.runtime().map_err(|error| error.to_string());
-    if let Err(problem) = runtime.and_then(|runtime| runtime.block_on(Box::pin(task))) {
-        settings::refuse(&problem);
-    }
+    settings.run(task);
 }
 
 /// What differs from the services alone: everything works without a setting.

@@ -76,6 +76,10 @@ pub(crate) async fn all(
 ) -> Found<New, Result<offer::Model>> {
     let mut made = HashMap::with_capacity(new.len());
     for new in new.chunks(ROWS) {
+        if let [new] = new {
+            made.insert(new.clone(), alone(&database, new).await);
+            continue;
+        }
         match together(&database, new).await {
             Ok(rows) => made.extend(rows.into_iter().map(|(new, row)| (new, Ok(row)))),
             Err(error) if is_orphan(&error) => {

@@ -150,7 +150,9 @@ impl Json {
 
     /// What was written, as a value that [`Self::value`] writes as it is.
     #[must_use]
-    pub fn into_value(self) -> Value {
+    pub fn into_value(mut self) -> Value {
+        // An answer may hold many small ones until it is sent.
+        self.text.shrink_to_fit();
         Value::Binary(self.text.into())
     }
 

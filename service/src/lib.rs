@@ -50,8 +50,5 @@ pub fn run(
         listeners.announce(name);
         listeners.serve(app, stop, settings.drain).await.map_err(|error| error.to_string())
     };
-    let runtime = settings.runtime().map_err(|error| error.to_string());
-    if let Err(problem) = runtime.and_then(|runtime| runtime.block_on(Box::pin(start))) {
-        settings::refuse(&problem);
-    }
+    settings.run(start);
 }

@@ -1,7 +1,6 @@
 //! Settings: each is a flag and an environment variable of the same name.
 
 use std::{
-    io,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     str::FromStr,
@@ -12,7 +11,7 @@ use clap::{Args, Command, CommandFactory, FromArgMatches, error::ErrorKind};
 use ipnet::IpNet;
 use reqwest::Url;
 use schema::Security;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 /// What both services need to know.
 #[derive(Clone, Debug, Args)]
@@ -70,12 +69,14 @@ fn workers() -> u16 {
 }
 
 impl Settings {
-    /// Runs what waits for sockets.
-    ///
-    /// # Errors
-    /// What the system refuses.
-    pub fn runtime(&self) -> io::Result<Runtime> {
-        Builder::new_multi_thread().worker_threads(self.workers.into()).enable_all().build()
+    /// Runs a program to its end. A problem ends the process with one line that names it.
+    pub fn run(&self, program: impl Future<Output = Result<(), String>>) {
+        let workers = self.workers.into();
+        let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build();
+        let runtime = runtime.map_err(|error| error.to_string());
+        if let Err(problem) = runtime.and_then(|runtime| runtime.block_on(Box::pin(program))) {
+            refuse(&problem);
+        }
     }
 
     /// Says in one line what `spec` leaves open.
