@@ -77,23 +77,14 @@ impl Offers {
         feed: Arc<Feed>,
         metrics: &Metrics,
     ) -> Self {
-        let pool = database.clone();
-        let figures = metrics.clone();
-        let by_id = Batcher::new(move |ids| {
-            figures.batch("offers", ids.len());
-            load::by_id(pool.clone(), ids)
-        });
-        let (pool, figures) = (database.clone(), metrics.clone());
-        let of_user = Batcher::new(move |keys| {
-            figures.batch("pages", keys.len());
-            load::of_user(pool.clone(), keys)
-        });
-        let (pool, figures) = (database.clone(), metrics.clone());
-        let new = Batcher::new(move |new: Vec<_>| {
-            figures.batch("new", new.len());
-            create::all(pool.clone(), new)
-        });
-        Self { database, security, feed, by_id, of_user, new }
+        Self {
+            by_id: metrics.batcher("offers", &database, load::by_id),
+            of_user: metrics.batcher("pages", &database, load::of_user),
+            new: metrics.batcher("new", &database, create::all),
+            database,
+            security,
+            feed,
+        }
     }
 
     fn of<'a>(ctx: &Context<'a>) -> &'a Self {

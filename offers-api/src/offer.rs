@@ -4,7 +4,9 @@ use async_graphql::{
     Context, ID, InputObject, MaybeUndefined, Object, connection::Connection, parser::types::Field,
 };
 use entity::offer;
-use schema::{AtHand, Code, Error, Fields, Json, Page, Ready, Result, Time, Viewer, id, page};
+use schema::{
+    Ahead, AtHand, Code, Error, Fields, Json, Page, Ready, Result, Time, Viewer, ahead, id, page,
+};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, EntityTrait};
 
 use crate::{
@@ -55,8 +57,8 @@ impl Offer {
     }
 
     /// The user who offers.
-    async fn user(&self) -> User {
-        User::new(self.0.user_id)
+    async fn user(&self) -> AtHand<User> {
+        AtHand(User::new(self.0.user_id, Ahead::default()))
     }
 }
 
@@ -127,7 +129,7 @@ impl OfferQuery {
     ) -> Result<AtHand<OfferConnection>> {
         let user = page::user_id("/userId", &user_id)?;
         let page = Page::new(first, after.as_deref(), last, before.as_deref())?;
-        Offers::of(ctx).page(user, page).await.map(AtHand)
+        Offers::of(ctx).page(user, page.shown(&ctx.look_ahead())).await.map(AtHand)
     }
 
     /// Every code that an error can carry as `extensions.code`, and a failure of REST as `code`.
@@ -144,8 +146,13 @@ impl OfferQuery {
 
     /// Resolves a user that another subgraph names.
     #[graphql(entity)]
-    async fn find_user_by_id(&self, id: ID) -> Option<User> {
-        id::parse(&id).map(User::new)
+    async fn find_user_by_id(&self, ctx: &Context<'_>, id: ID) -> Option<AtHand<User>> {
+        let id = id::parse(&id)?;
+        let ahead = match ahead::page(&ctx.look_ahead()) {
+            Some(page) => Ahead::new(page, Offers::of(ctx).page(id, page).await),
+            None => Ahead::default(),
+        };
+        Some(AtHand(User::new(id, ahead)))
     }
 }
 

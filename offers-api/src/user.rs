@@ -1,7 +1,7 @@
 //! What this service knows of a user: their offers.
 
-use async_graphql::{Context, ID, Object};
-use schema::{AtHand, Page, Result, id};
+use async_graphql::{Context, ID, Object, parser::types::Field};
+use schema::{Ahead, AtHand, Json, Page, Ready, Result, id};
 
 use crate::{
     Offers,
@@ -11,11 +11,19 @@ use crate::{
 /// A user, by its id alone.
 pub(crate) struct User {
     id: i64,
+    ahead: Ahead<Offer>,
 }
 
 impl User {
-    pub(crate) fn new(id: i64) -> Self {
-        Self { id }
+    pub(crate) fn new(id: i64, ahead: Ahead<Offer>) -> Self {
+        Self { id, ahead }
+    }
+
+    async fn page(&self, ctx: &Context<'_>, page: Page) -> Result<OfferConnection> {
+        match self.ahead.take(page) {
+            Some(offers) => offers,
+            None => Offers::of(ctx).page(self.id, page).await,
+        }
     }
 }
 
@@ -31,9 +39,8 @@ impl User {
     /// reached.
     #[graphql(complexity = "schema::limits::LIST * (1 + child_complexity)")]
     async fn offers(&self, ctx: &Context<'_>) -> Option<Result<AtHand<Vec<Offer>>>> {
-        let page = Offers::of(ctx).page(self.id, Page::FULL).await;
         let offers = |page: OfferConnection| page.edges.into_iter().map(|edge| edge.node.0);
-        Some(page.map(|page| AtHand(offers(page).collect())))
+        Some(self.page(ctx, Page::FULL).await.map(|page| AtHand(offers(page).collect())))
     }
 
     /// The offers of the user, oldest first. Null while the Offers service cannot be reached.
@@ -47,8 +54,18 @@ impl User {
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
     ) -> Option<Result<AtHand<OfferConnection>>> {
         match Page::new(first, after.as_deref(), last, before.as_deref()) {
-            Ok(page) => Some(Offers::of(ctx).page(self.id, page).await.map(AtHand)),
+            Ok(page) => Some(self.page(ctx, page.shown(&ctx.look_ahead())).await.map(AtHand)),
             Err(error) => Some(Err(error)),
         }
+    }
+}
+
+impl Ready for User {
+    fn write(&self, field: &Field, json: &mut Json) -> Option<()> {
+        match field.name.node.as_str() {
+            "id" => json.id(self.id),
+            _ => return self.ahead.write(field, json),
+        }
+        Some(())
     }
 }

@@ -36,13 +36,7 @@ pub struct AtHand<T>(pub T);
 impl Json {
     /// Writes what is selected of an object; nothing where that needs a resolver.
     pub fn ready<T: Ready>(&mut self, selection: &SelectionSet, object: &T) -> Option<()> {
-        self.selected(selection, |json, field| {
-            if field.name.node == "__typename" {
-                json.text(&T::type_name());
-                return Some(());
-            }
-            object.write(field, json)
-        })
+        self.selected(selection, T::type_name, |json, field| object.write(field, json))
     }
 }
 
@@ -165,7 +159,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_at_hand_is_written_at_once() {
         let object = r#"{"number":"7","name":"at hand","__typename":"Thing"}"#;
-        let selection = "{ number: id name __typename }";
+        let selection = "{ number: id ... { name } ... on Thing { __typename } }";
         let one = at_once(&format!("{{ thing {selection} }}")).await;
         assert_eq!(one, format!(r#"{{"thing":{object}}}"#));
         let two = at_once(&format!("{{ things {selection} }}")).await;
@@ -174,9 +168,10 @@ mod tests {
 
     #[tokio::test]
     async fn whatever_else_is_selected_goes_to_the_resolvers() {
-        for more in ["worked", "... { id }", "... on Thing { id }"] {
+        for (more, fragment) in [("worked", ""), ("...F", "fragment F on Thing { id }")] {
             for field in ["thing", "things"] {
-                let answer = at_once(&format!("{{ {field} {{ name {more} }} }}")).await;
+                let query = format!("{{ {field} {{ name {more} }} }} {fragment}");
+                let answer = at_once(&query).await;
                 assert!(answer.contains(r#""name":"resolved""#), "{answer}");
             }
         }

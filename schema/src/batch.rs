@@ -2,7 +2,8 @@
 //!
 //! A look-up does not wait for others: it starts a batch as soon as its task has nothing else to
 //! ask. While a batch is under way the others queue up for the next one, so batches grow with the
-//! load. One that takes long stops nobody: the next starts beside it.
+//! load. One that takes long stops nobody: the next starts beside it, as one of many look-ups does,
+//! which gains little by waiting for more.
 //!
 //! A batch runs in a task of its own: whoever leaves takes nothing away from the others. (With the
 //! crate dataloader 0.18 the look-ups of the others panic where the client leaves whose task runs
@@ -26,8 +27,10 @@ use crate::{Error, Result};
 
 /// How long the next batch waits for the one under way.
 const SLOW: Duration = Duration::from_millis(5);
-/// The most batches beside each other that take longer.
-const SLOW_BATCHES: usize = 8;
+/// So many look-ups are worth a batch of their own: it does not wait for the one under way.
+const MANY: usize = 64;
+/// The most batches beside each other.
+const BATCHES: usize = 8;
 /// The most keys in a batch.
 const KEYS: usize = 1000;
 
@@ -36,6 +39,7 @@ pub type Found<K, V> = Result<HashMap<K, V>>;
 
 type Load<K, V> = Box<dyn Fn(Vec<K>) -> BoxFuture<'static, Found<K, V>> + Send + Sync>;
 type Waiting<V> = Vec<oneshot::Sender<Result<Option<V>>>>;
+type Answer<V> = oneshot::Receiver<Result<Option<V>>>;
 
 /// Gathers look-ups into batches. Cheap to clone; clones share the queue.
 pub struct Batcher<K, V>(Arc<Shared<K, V>>);
@@ -49,9 +53,9 @@ struct Queue<K, V> {
     waiting: HashMap<K, Waiting<V>>,
     /// The trace of the first of them.
     trace: Context,
-    /// Whether a batch is under way that the next one waits for.
-    busy: bool,
-    /// Batches that the next one does not wait for any more.
+    /// Batches under way.
+    batches: usize,
+    /// Those of them that the next one does not wait for any more.
     slow: usize,
     /// Whether the first of those waiting still lets others queue up.
     led: bool,
@@ -76,7 +80,7 @@ where
         let queue = Queue {
             waiting: HashMap::new(),
             trace: Context::new(),
-            busy: false,
+            batches: 0,
             slow: 0,
             led: false,
         };
@@ -89,17 +93,34 @@ where
     /// # Errors
     /// What the batch failed with.
     pub async fn load(&self, key: K) -> Result<Option<V>> {
-        let (sender, receiver) = oneshot::channel();
-        let leads = {
+        let (leads, answer) = {
             let mut queue = self.0.lock();
-            let leads = queue.waiting.is_empty();
-            if leads {
-                queue.trace = Context::current();
-                queue.led = true;
-            }
-            queue.waiting.entry(key).or_default().push(sender);
-            leads
+            (queue.join(), queue.ask(key))
         };
+        self.lead(leads).await;
+        answered(answer).await
+    }
+
+    /// Looks keys up, in a batch with others. The answers are in the order of the keys.
+    pub async fn load_all(&self, keys: Vec<K>) -> Vec<Result<Option<V>>> {
+        let (leads, answers) = {
+            let mut queue = self.0.lock();
+            let leads = !keys.is_empty() && queue.join();
+            let answers: Vec<_> = keys.into_iter().map(|key| queue.ask(key)).collect();
+            // With many keys no others are waited for.
+            queue.led &= queue.waiting.len() < MANY;
+            self.0.start(queue);
+            (leads, answers)
+        };
+        self.lead(leads).await;
+        let mut found = Vec::with_capacity(answers.len());
+        for answer in answers {
+            found.push(answered(answer).await);
+        }
+        found
+    }
+
+    async fn lead(&self, leads: bool) {
         if leads {
             // Dropping it starts the batch, so a client that leaves here keeps nobody waiting.
             let lead = Lead(&self.0);
@@ -108,8 +129,11 @@ where
             tokio::task::yield_now().await;
             drop(lead);
         }
-        receiver.await.map_err(|_| Error::internal("a batch ended without an answer"))?
     }
+}
+
+async fn answered<V>(answer: Answer<V>) -> Result<Option<V>> {
+    answer.await.map_err(|_| Error::internal("a batch ended without an answer"))?
 }
 
 struct Lead<'a, K, V>(&'a Arc<Shared<K, V>>)
@@ -133,8 +157,25 @@ impl<K, V> Queue<K, V>
 where
     K: Clone + Eq + Hash,
 {
+    /// Joins those who wait. The first of them leads.
+    fn join(&mut self) -> bool {
+        let leads = self.waiting.is_empty();
+        if leads {
+            self.trace = Context::current();
+            self.led = true;
+        }
+        leads
+    }
+
+    fn ask(&mut self, key: K) -> Answer<V> {
+        let (sender, answer) = oneshot::channel();
+        self.waiting.entry(key).or_default().push(sender);
+        answer
+    }
+
     fn has_room(&self) -> bool {
-        !self.busy && self.slow < SLOW_BATCHES
+        let free = self.batches == self.slow || self.waiting.len() >= MANY;
+        free && self.batches < BATCHES
     }
 
     fn take(&mut self) -> (HashMap<K, Waiting<V>>, Context) {
@@ -161,7 +202,7 @@ where
         if queue.waiting.is_empty() || queue.led || !queue.has_room() {
             return;
         }
-        queue.busy = true;
+        queue.batches += 1;
         let (batch, trace) = queue.take();
         drop(queue);
         // In its own task: the batch belongs to all who wait, not to the one who started it.
@@ -213,7 +254,6 @@ where
     fn step_aside(&mut self) {
         let mut queue = self.shared.lock();
         self.slow = true;
-        queue.busy = false;
         queue.slow += 1;
         self.shared.start(queue);
     }
@@ -226,11 +266,8 @@ where
 {
     fn drop(&mut self) {
         let mut queue = self.shared.lock();
-        if self.slow {
-            queue.slow -= 1;
-        } else {
-            queue.busy = false;
-        }
+        queue.batches -= 1;
+        queue.slow -= usize::from(self.slow);
         self.shared.start(queue);
     }
 }
@@ -271,6 +308,46 @@ mod tests {
             assert!((0u32..).zip(answers).all(|(key, answer)| answer == Ok(Some(key + 1))));
             assert_eq!(runs.load(Ordering::SeqCst), round);
         }
+    }
+
+    #[tokio::test]
+    async fn look_ups_of_many_keys_are_answered_in_their_order() {
+        let (batcher, runs) = counted();
+        let answers = batcher.load_all(vec![3, 2000, 1, 3]).await;
+        assert_eq!(answers, [Ok(Some(4)), Ok(None), Ok(Some(2)), Ok(Some(4))]);
+        assert_eq!(batcher.load_all(Vec::new()).await, []);
+        assert_eq!(runs.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn many_keys_do_not_wait_for_the_batch_under_way() {
+        let (started, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let (start, wait) = (Arc::clone(&started), Arc::clone(&gate));
+        let batcher: Batcher<u32, u32> = Batcher::new(move |keys: Vec<u32>| {
+            start.add_permits(1);
+            let wait = Arc::clone(&wait);
+            async move {
+                if keys.contains(&0) {
+                    drop(wait.acquire().await);
+                }
+                Ok(keys.into_iter().map(|key| (key, key)).collect())
+            }
+        });
+        let first = tokio::spawn({
+            let batcher = batcher.clone();
+            async move { batcher.load(0).await }
+        });
+        started.acquire().await.unwrap().forget();
+        // The clock goes on only where all wait for it, as for a batch that is slow.
+        tokio::time::pause();
+        let start = tokio::time::Instant::now();
+        let many = u32::try_from(MANY).unwrap();
+        let found = batcher.load_all((1..=many).collect()).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert!((1..=many).zip(found).all(|(key, found)| found == Ok(Some(key))));
+        assert!(!first.is_finished());
+        gate.add_permits(1);
+        assert_eq!(first.await.unwrap(), Ok(Some(0)));
     }
 
     #[tokio::test]

@@ -16,12 +16,15 @@ pub fn show(id: i64) -> ID {
     ID(id.to_string())
 }
 
-/// Reads an id out of JSON that is at hand as a whole.
-///
-/// # Errors
-/// Where it is no id as GraphQL carries it.
-pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    parse(<&str>::deserialize(deserializer)?).ok_or_else(|| D::Error::custom("not an id"))
+/// An id as GraphQL carries it, read out of JSON that is at hand as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text(pub i64);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let id = parse(<&str>::deserialize(deserializer)?);
+        id.map(Self).ok_or_else(|| D::Error::custom("not an id"))
+    }
 }
 
 #[cfg(test)]

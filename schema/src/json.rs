@@ -1,6 +1,6 @@
 //! JSON that is written once, piece by piece, rather than built as values first.
 
-use std::io::Write;
+use std::{borrow::Cow, io::Write};
 
 use async_graphql::{
     Value,
@@ -51,8 +51,13 @@ impl Json {
     pub fn id(&mut self, id: i64) {
         match self.ids {
             Ids::Text => self.display(format_args!("\"{id}\"")),
-            Ids::Numbers => self.display(format_args!("{id}")),
+            Ids::Numbers => self.number(id),
         }
+    }
+
+    /// Writes a whole number.
+    pub fn number(&mut self, number: i64) {
+        self.display(format_args!("{number}"));
     }
 
     /// Writes true or false.
@@ -88,21 +93,39 @@ impl Json {
         done
     }
 
-    /// Writes an object by the fields that are selected of it; nothing where one cannot be written.
+    /// Writes an object of this type by the fields that are selected of it; nothing where one cannot
+    /// be written.
     pub fn selected(
         &mut self,
         selection: &SelectionSet,
+        type_name: fn() -> Cow<'static, str>,
         mut write: impl FnMut(&mut Self, &Field) -> Option<()>,
     ) -> Option<()> {
-        self.object(|json| {
-            selection.items.iter().try_for_each(|item| {
-                let Selection::Field(field) = &item.node else { return None };
-                if !field.node.directives.is_empty() {
-                    return None;
+        self.object(|json| json.members(selection, type_name, &mut write))
+    }
+
+    fn members(
+        &mut self,
+        selection: &SelectionSet,
+        type_name: fn() -> Cow<'static, str>,
+        write: &mut impl FnMut(&mut Self, &Field) -> Option<()>,
+    ) -> Option<()> {
+        selection.items.iter().try_for_each(|item| match &item.node {
+            Selection::Field(field) if field.node.directives.is_empty() => {
+                self.member(&field.node.response_key().node);
+                if field.node.name.node == "__typename" {
+                    self.text(&type_name());
+                    return Some(());
                 }
-                json.member(&field.node.response_key().node);
-                write(json, &field.node)
-            })
+                write(self, &field.node)
+            }
+            Selection::InlineFragment(fragment) if fragment.node.directives.is_empty() => {
+                let condition = fragment.node.type_condition.as_ref();
+                let same = condition.is_none_or(|on| *on.node.on.node == *type_name());
+                let selection = &fragment.node.selection_set.node;
+                same.then(|| self.members(selection, type_name, write)).flatten()
+            }
+            _ => None,
         })
     }
 
@@ -131,7 +154,11 @@ impl Json {
             Value::Number(number) => self.display(format_args!("{number}")),
             Value::String(text) => self.text(text),
             Value::Boolean(flag) => self.flag(*flag),
-            Value::Binary(json) => self.as_is(json),
+            Value::Binary(json) => {
+                // Often almost all there is: no second time for the brackets that close it.
+                self.text.reserve(json.len() + 16);
+                self.as_is(json);
+            }
             Value::Enum(name) => self.text(name),
             Value::List(items) => {
                 self.list(items, |json, item| {
@@ -152,7 +179,9 @@ impl Json {
     #[must_use]
     pub fn into_value(mut self) -> Value {
         // An answer may hold many small ones until it is sent.
-        self.text.shrink_to_fit();
+        if self.text.len() < self.text.capacity() / 2 {
+            self.text.shrink_to_fit();
+        }
         Value::Binary(self.text.into())
     }
 

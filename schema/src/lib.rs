@@ -1,6 +1,7 @@
 //! What both GraphQL schemas share, and no HTTP: error codes, who asks and what they may do,
 //! paging, batching, limits, and answers that are written at once.
 
+pub mod ahead;
 pub mod at_hand;
 pub mod away;
 pub mod batch;
@@ -14,6 +15,7 @@ pub mod time;
 pub mod viewer;
 pub mod words;
 
+pub use ahead::Ahead;
 pub use at_hand::{AtHand, AtOnce, Ready};
 pub use batch::Batcher;
 pub use error::{Code, Error, FieldError, Result};

@@ -4,7 +4,7 @@
 //! it costs the same wherever it starts.
 
 use async_graphql::{
-    OutputType,
+    Lookahead, OutputType,
     connection::{Connection, CursorType, Edge, EmptyFields, PageInfo},
     parser::types::Field,
 };
@@ -54,11 +54,14 @@ pub struct Page {
     pub before: Option<i64>,
     /// Counted from the end.
     pub last: bool,
+    /// Whether to find out if rows come past it.
+    pub others: bool,
 }
 
 impl Page {
     /// The first rows, as many as a page can hold.
-    pub const FULL: Self = Self { size: MAX, after: None, before: None, last: false };
+    pub const FULL: Self =
+        Self { size: MAX, after: None, before: None, last: false, others: false };
 
     /// Reads the arguments of a connection field.
     ///
@@ -91,7 +94,13 @@ impl Page {
         }
         fields.finish()?;
         let size = first.or(last).unwrap_or(DEFAULT);
-        Ok(Self { size, after, before, last: last.is_some() })
+        Ok(Self { size, after, before, last: last.is_some(), others: true })
+    }
+
+    /// The page with no more than the selection of its connection shows.
+    #[must_use]
+    pub fn shown(self, connection: &Lookahead<'_>) -> Self {
+        Self { others: connection.field("pageInfo").exists(), ..self }
     }
 
     /// Narrows a selection to the rows between the cursors.
@@ -106,11 +115,11 @@ impl Page {
         }
     }
 
-    /// Narrows a selection to this page and one row more, which tells whether there are others.
+    /// Narrows a selection to this page. One row more tells whether there are others.
     pub fn select<E: EntityTrait>(&self, rows: Select<E>, id: impl ColumnTrait) -> Select<E> {
         let rows = self.narrow(rows, id);
         let rows = if self.last { rows.order_by_desc(id) } else { rows.order_by_asc(id) };
-        rows.limit(u64::from(self.size.unsigned_abs()) + 1)
+        rows.limit(u64::from(self.size.unsigned_abs()) + u64::from(self.others))
     }
 
     /// Cuts what [`Self::select`] found to the page, in ascending order.
@@ -150,7 +159,7 @@ impl<T> Slice<T> {
     pub fn connection<N: OutputType>(
         self,
         id: impl Fn(&T) -> i64,
-        node: impl Fn(T) -> N,
+        mut node: impl FnMut(T) -> N,
     ) -> Connection<Cursor, N, EmptyFields, EmptyFields> {
         let mut connection = Connection::new(self.has_previous, self.has_next);
         let edges = self.rows.into_iter().map(|row| Edge::new(Cursor(id(&row)), node(row)));
@@ -165,19 +174,17 @@ impl<T: Ready> Ready for Connection<Cursor, AtHand<T>> {
         match field.name.node.as_str() {
             "nodes" => json.list(&self.edges, |json, edge| json.ready(selection, &edge.node.0)),
             "edges" => json.list(&self.edges, |json, edge| {
-                json.selected(selection, |json, field| {
+                let type_name = Edge::<Cursor, AtHand<T>, EmptyFields>::type_name;
+                json.selected(selection, type_name, |json, field| {
                     match field.name.node.as_str() {
                         "cursor" => json.text(&edge.cursor.encode_cursor()),
                         "node" => json.ready(&field.selection_set.node, &edge.node.0)?,
-                        "__typename" => {
-                            json.text(&Edge::<Cursor, AtHand<T>, EmptyFields>::type_name());
-                        }
                         _ => return None,
                     }
                     Some(())
                 })
             }),
-            "pageInfo" => json.selected(selection, |json, field| {
+            "pageInfo" => json.selected(selection, PageInfo::type_name, |json, field| {
                 let mut cursor = |edge: Option<&Edge<Cursor, _, _>>| match edge {
                     Some(edge) => json.text(&edge.cursor.encode_cursor()),
                     None => json.null(),
@@ -187,7 +194,6 @@ impl<T: Ready> Ready for Connection<Cursor, AtHand<T>> {
                     "endCursor" => cursor(self.edges.last()),
                     "hasPreviousPage" => json.flag(self.has_previous_page),
                     "hasNextPage" => json.flag(self.has_next_page),
-                    "__typename" => json.text(&PageInfo::type_name()),
                     _ => return None,
                 }
                 Some(())
@@ -228,10 +234,10 @@ mod tests {
 
     #[test]
     fn a_page_is_cut_from_either_end() {
-        let forward = Page { size: 2, after: Some(1), before: None, last: false };
+        let forward = Page { size: 2, after: Some(1), before: None, last: false, others: true };
         let slice = forward.cut(vec![2, 3, 4]);
         assert_eq!((slice.rows, slice.has_previous, slice.has_next), (vec![2, 3], true, true));
-        let backward = Page { size: 2, after: None, before: None, last: true };
+        let backward = Page { size: 2, after: None, before: None, last: true, others: true };
         let slice = backward.cut(vec![9, 8]);
         assert_eq!((slice.rows, slice.has_previous, slice.has_next), (vec![8, 9], false, false));
     }

@@ -3,6 +3,7 @@
 mod pool;
 
 use std::{
+    hash::Hash,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -17,6 +18,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::Registry,
 };
+use schema::{Batcher, batch::Found};
 use sea_orm::DatabaseConnection;
 use tokio::time::Instant;
 
@@ -118,10 +120,25 @@ impl Metrics {
         }
     }
 
-    /// Counts a batch of so many look-ups.
-    pub fn batch(&self, of: &'static str, keys: usize) {
-        let keys = u32::try_from(keys).unwrap_or(u32::MAX);
-        self.batches.get_or_create(&Batch { of }).observe(keys.into());
+    /// Gathers look-ups, and counts the batches under this name.
+    pub fn batcher<S, K, V, F>(
+        &self,
+        of: &'static str,
+        source: &S,
+        load: impl Fn(S, Vec<K>) -> F + Send + Sync + 'static,
+    ) -> Batcher<K, V>
+    where
+        S: Clone + Send + Sync + 'static,
+        K: Clone + Eq + Hash + Send + 'static,
+        V: Clone + Send + 'static,
+        F: Future<Output = Found<K, V>> + Send + 'static,
+    {
+        let (batches, source) = (self.batches.clone(), source.clone());
+        Batcher::new(move |keys: Vec<K>| {
+            let count = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+            batches.get_or_create(&Batch { of }).observe(count.into());
+            load(source.clone(), keys)
+        })
     }
 
     /// Begins to count a request by its route, never by its path: that would be a series for each

@@ -58,8 +58,8 @@ impl Document {
     }
 }
 
-/// What the only root field of a document came to, as JSON. Ids are numbers in objects that were
-/// [at hand](schema::at_hand), and text in others.
+/// What the only root field of a document came to, as JSON. Ids are numbers: every object that the
+/// documents select is [at hand](schema::at_hand).
 #[derive(Debug)]
 pub struct Answer(String);
 

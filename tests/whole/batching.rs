@@ -15,6 +15,7 @@ on_every_stack!(
     fifty_users_by_id,
     fifty_users_by_name,
     many_queries_at_once,
+    many_lists_at_once,
 );
 
 /// What `offers-api` has counted: requests of its GraphQL, and statements.
@@ -92,4 +93,44 @@ async fn many_queries_at_once(layout: Layout) {
     let [requests, statements] = [requests - before[0], statements - before[1]];
     assert!((1..50).contains(&requests), "{requests}");
     assert!((1..=requests).contains(&statements), "{statements} of {requests}");
+}
+
+/// Lists of the same moment that start at different users, and each gets its own.
+async fn many_lists_at_once(layout: Layout) {
+    const LIST: &str = "query($first: Int, $after: String, $last: Int, $before: String) {
+        users(first: $first, after: $after, last: $last, before: $before) {
+            nodes { username offersConnection(first: 2) { nodes { id } } }
+            pageInfo { hasPreviousPage hasNextPage } } }";
+    let stack = seeded(layout).await;
+    let all = stack.users.query("{ users(first: 50) { edges { cursor } } }").await;
+    let cursors: Vec<_> = all["users"]["edges"].as_array().unwrap().iter().collect();
+    let cursor = |number: usize| cursors[number - 1]["cursor"].clone();
+    let mut lists = Vec::new();
+    for number in 1..=50 {
+        let size = 1 + number % 3;
+        let after = json!({ "first": size, "after": cursor(number) });
+        lists.push((after, number + 1..=(number + size).min(50), [true, number + size < 50]));
+        let start = number.saturating_sub(size).max(1);
+        let before = json!({ "last": size, "before": cursor(number) });
+        lists.push((before, start..=number - 1, [start > 1, true]));
+    }
+    let asked = lists.into_iter().map(|(variables, users, others)| {
+        let api = stack.users.clone();
+        tokio::spawn(async move {
+            let page = api.graphql(LIST, variables).await.data()["users"].clone();
+            let nodes = page["nodes"].as_array().unwrap();
+            let found: Vec<_> = nodes.iter().map(|node| node["username"].clone()).collect();
+            assert_eq!(found, users.map(|n| json!(format!("demo{n}"))).collect::<Vec<_>>());
+            let offers = |node: &serde_json::Value| node["offersConnection"]["nodes"].clone();
+            assert!(nodes.iter().all(|node| offers(node).as_array().unwrap().len() == 2));
+            let [previous, next] = others;
+            assert_eq!(
+                page["pageInfo"],
+                json!({ "hasPreviousPage": previous, "hasNextPage": next })
+            );
+        })
+    });
+    for list in futures_util::future::join_all(asked).await {
+        list.unwrap();
+    }
 }

@@ -106,13 +106,32 @@ async fn strict_shows_an_email_to_its_user_alone(layout: Layout) {
     let ann = stack.log_in("ann").await;
     let bob = stack.member("bob").await;
     let own = stack.users.bearer(ann["access_token"].as_str().unwrap());
+    let other = stack.users.bearer(&bob.access);
     for path in ["/user/ann/".to_owned(), format!("/user/{}/", ann["user_id"])] {
         let user = stack.users.get(&path).await.expect(200).json();
         assert_eq!(user["email"], Value::Null);
-        let user = stack.users.bearer(&bob.access).get(&path).await.expect(200).json();
+        let user = other.get(&path).await.expect(200).json();
         assert_eq!(user["email"], Value::Null);
         let user = own.get(&path).await.expect(200).json();
         assert_eq!(user["email"], email_of("ann"));
+    }
+    let offer = json!({ "user_id": ann["user_id"], "title": "Bicycle", "text": "Blue." });
+    let access = ann["access_token"].as_str().unwrap();
+    stack.offers.bearer(access).post("/offer/create/", offer).await.expect(201);
+    for (viewer, seen) in [(&own, json!(email_of("ann"))), (&other, Value::Null)] {
+        let query = "query($id: ID!) { user(id: $id) { email offers { user { email } } }
+            users(first: 1) { nodes { email offers { user { email } } } edges { node { email } } }
+            _entities(representations: [{ __typename: \"User\", id: $id }])
+                { ... on User { email } } }";
+        let variables = json!({ "id": ann["user_id"].to_string() });
+        let data = viewer.graphql(query, variables).await.data();
+        let [node, edge] = [&data["users"]["nodes"][0], &data["users"]["edges"][0]["node"]];
+        for user in [&data["user"], node, edge, &data["_entities"][0]] {
+            assert_eq!(user["email"], seen, "{data}");
+        }
+        for user in [&data["user"], node] {
+            assert_eq!(user["offers"][0]["user"]["email"], seen, "{data}");
+        }
     }
     let changed = own.patch("/user/ann/", json!({ "email": "a@example.net" })).await;
     assert_eq!(changed.expect(200).json()["email"], "a@example.net");

@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 use chrono::{SubsecRound, Utc};
 use entity::{PasswordHash, fold_case, refresh_token, user};
-use schema::{Code, Error, Fields, Result, Security, Viewer, id};
+use schema::{AtHand, Code, Error, Fields, Result, Security, Viewer, id};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait,
     QueryFilter, SqlErr, TransactionTrait, sea_query::Expr,
@@ -67,7 +67,7 @@ impl AccountMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Who registers.")] input: RegisterInput,
-    ) -> Result<User> {
+    ) -> Result<AtHand<User>> {
         let users = Users::of(ctx);
         let mut fields = Fields::default();
         fields.check("/username", &input.username, rules::username);
@@ -76,7 +76,7 @@ impl AccountMutation {
             fields.check("/email", email, rules::email);
         }
         fields.finish()?;
-        users.register(input).await.map(User::own)
+        users.register(input).await.map(User::own).map(AtHand)
     }
 
     /// Changes a user.
@@ -85,7 +85,7 @@ impl AccountMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which user.")] id: ID,
         #[graphql(desc = "What to change.")] input: UpdateUserInput,
-    ) -> Result<User> {
+    ) -> Result<AtHand<User>> {
         let users = Users::of(ctx);
         let (viewer, id) = (Viewer::of(ctx), id::parse(&id).ok_or_else(not_found)?);
         users.allow(CHANGE, viewer, id)?;
@@ -101,7 +101,7 @@ impl AccountMutation {
         fields.finish()?;
         let row = users.change(id, input).await?;
         Event::new(CHANGE).user(row.id).by(viewer).log(Outcome::Done);
-        Ok(User::own(row))
+        Ok(AtHand(User::own(row)))
     }
 
     /// Changes the password of the user whose access token was sent, and ends all their sessions.

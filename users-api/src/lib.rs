@@ -1,10 +1,10 @@
 //! The Users service: who registers, logs in and offers.
 
 mod account;
-mod ahead;
 mod event;
 mod figures;
 mod keys;
+mod load;
 mod login;
 mod offers;
 mod password;
@@ -24,7 +24,7 @@ use async_graphql::{
 };
 use axum::{Json, Router, http::header, routing::get};
 use chrono::TimeDelta;
-use schema::{Batcher, Security, limits, words};
+use schema::{Batcher, Page, Security, Slice, limits, words};
 use sea_orm::DatabaseConnection;
 use service::{
     app::{self, Parts},
@@ -68,6 +68,7 @@ struct Users {
     security: Security,
     rows: Batcher<i64, user::Row>,
     names: Batcher<String, user::Row>,
+    pages: Batcher<Page, Slice<user::Row>>,
     offers: Offers,
     hasher: Hasher,
     throttle: Throttle,
@@ -149,20 +150,13 @@ fn users(
     let ttl = |name, span| TimeDelta::from_std(span).map_err(|error| format!("{name}: {error}"));
     let Figures { hashes_waiting, hashes_running, upstream: figures } = figures;
     let way = upstream::Upstream::new(client, &upstream.offers_url, own.offers_patience, figures);
-    let (pool, other) = (database.clone(), database.clone());
-    let (by_id, by_name) = (metrics.clone(), metrics.clone());
     Ok(Users {
+        rows: metrics.batcher("users", &database, load::by_id),
+        names: metrics.batcher("names", &database, load::by_name),
+        pages: metrics.batcher("lists", &database, load::pages),
         database,
         security: settings.security,
-        rows: Batcher::new(move |ids| {
-            by_id.batch("users", ids.len());
-            user::by_id(pool.clone(), ids)
-        }),
-        names: Batcher::new(move |names| {
-            by_name.batch("names", names.len());
-            user::by_name(other.clone(), names)
-        }),
-        offers: Offers::new(way, metrics),
+        offers: Offers::new(&way, metrics),
         hasher: Hasher::new(hashes_waiting, hashes_running)
             .map_err(|error| error.detail.into_owned())?,
         throttle: Throttle::default(),

@@ -2,9 +2,9 @@
 
 use std::hash::Hash;
 
-use async_graphql::{Context, InputObject, Object, SimpleObject};
+use async_graphql::{Context, InputObject, Object, SimpleObject, parser::types::Field};
 use entity::{PasswordHash, fold_case, user};
-use schema::{Code, Error, Result};
+use schema::{AtHand, Code, Error, Json, Ready, Result};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
 use service::origin;
@@ -53,9 +53,22 @@ impl Session {
     }
 
     /// The user.
-    async fn user(&self, ctx: &Context<'_>) -> Result<User> {
-        let row = Users::of(ctx).rows.load(self.user).await?;
-        row.map(User::from).ok_or_else(|| Error::not_found("There is no such user."))
+    async fn user(&self, ctx: &Context<'_>) -> Result<AtHand<User>> {
+        Users::of(ctx).some(ctx, self.user).await
+    }
+}
+
+impl Ready for Session {
+    fn write(&self, field: &Field, json: &mut Json) -> Option<()> {
+        match field.name.node.as_str() {
+            "accessToken" => json.text(&self.access_token),
+            "refreshToken" => json.text(&self.refresh_token),
+            "tokenType" => json.text(self.token_type),
+            "expiresIn" => json.number(self.expires_in),
+            "userId" => json.id(self.user),
+            _ => return None,
+        }
+        Some(())
     }
 }
 
@@ -76,8 +89,8 @@ impl LoginMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Who logs in.")] input: AuthenticateInput,
-    ) -> Result<Session> {
-        Users::of(ctx).authenticate(input).await.map(Session::from)
+    ) -> Result<AtHand<Session>> {
+        Users::of(ctx).authenticate(input).await.map(Session::from).map(AtHand)
     }
 
     /// Trades a refresh token for a new pair. A token that was traded before ends its session.
@@ -85,8 +98,8 @@ impl LoginMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(secret, desc = "The refresh token of the newest pair.")] refresh_token: String,
-    ) -> Result<Session> {
-        Users::of(ctx).refresh_session(&refresh_token).await.map(Session::from)
+    ) -> Result<AtHand<Session>> {
+        Users::of(ctx).refresh_session(&refresh_token).await.map(Session::from).map(AtHand)
     }
 
     /// Ends the session of a refresh token. True even where there was nothing to end.

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 
 use async_graphql::{Context, ID, Object, parser::types::Field};
 use axum::body::Bytes;
-use schema::{Batcher, Error, Json, Page, Ready, Result, Slice, Time, batch::Found, id, page};
+use schema::{
+    AtHand, Batcher, Error, Json, Page, Ready, Result, Slice, Time, batch::Found, id, page,
+};
 use serde::{
     Deserialize, Serialize, Serializer,
     de::DeserializeOwned,
@@ -19,7 +21,7 @@ use service::metrics::Metrics;
 use crate::{
     Users,
     upstream::{Answer, Upstream},
-    user::User,
+    user::{OfferConnection, User},
 };
 
 /// What a user offers, in the words of offers-api: it is only passed on.
@@ -72,9 +74,8 @@ impl Offer {
     }
 
     /// The user who offers.
-    async fn user(&self, ctx: &Context<'_>) -> Result<User> {
-        let there = Users::of(ctx).rows.load(self.user_id).await?;
-        there.map(User::from).ok_or_else(|| Error::not_found("There is no such user."))
+    async fn user(&self, ctx: &Context<'_>) -> Result<AtHand<User>> {
+        Users::of(ctx).some(ctx, self.user_id).await
     }
 }
 
@@ -99,16 +100,20 @@ pub(crate) struct Offers {
     ones: Batcher<i64, Offer>,
 }
 
+/// Users who are asked for the same page of offers.
+type Group = (Page, Vec<i64>);
+
 /// The text of a request for pages of offers: a field for each page that differs. All else is in
 /// variables, so that offers-api meets the same few texts and parses each once.
-fn pages_query(pages: usize) -> String {
-    let variables =
-        (0..pages).map(|n| format!("$u{n}:[_Any!]!,$f{n}:Int,$a{n}:String,$l{n}:Int,$b{n}:String"));
-    let fields = (0..pages).map(|n| {
+fn pages_query(groups: &[Group]) -> String {
+    let variables = (0..groups.len())
+        .map(|n| format!("$u{n}:[_Any!]!,$f{n}:Int,$a{n}:String,$l{n}:Int,$b{n}:String"));
+    let fields = groups.iter().enumerate().map(|(n, (page, _))| {
+        let others = if page.others { "pageInfo{hasPreviousPage hasNextPage}" } else { "" };
         format!(
             "p{n}:_entities(representations:$u{n}){{...on User{{\
              offersConnection(first:$f{n},after:$a{n},last:$l{n},before:$b{n}){{\
-             nodes{{id userId title text createdAt}}pageInfo{{hasPreviousPage hasNextPage}}}}}}}}"
+             nodes{{id title text createdAt}}{others}}}}}}}"
         )
     });
     let (variables, fields) = (variables.collect::<Vec<_>>(), fields.collect::<Vec<_>>());
@@ -116,7 +121,7 @@ fn pages_query(pages: usize) -> String {
 }
 
 /// The variables of pages.
-struct Pages<'a>(&'a [(Page, Vec<i64>)]);
+struct Pages<'a>(&'a [Group]);
 
 impl Serialize for Pages<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -168,10 +173,11 @@ struct Entity<'a> {
 struct Connection<'a> {
     #[serde(borrow)]
     nodes: Vec<Node<'a>>,
+    #[serde(default)]
     page_info: PageInfo,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PageInfo {
     has_previous_page: bool,
@@ -181,10 +187,9 @@ struct PageInfo {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Node<'a> {
-    #[serde(deserialize_with = "id::read")]
-    id: i64,
-    #[serde(deserialize_with = "id::read")]
-    user_id: i64,
+    id: id::Text,
+    /// Not asked for where it is known.
+    user_id: Option<id::Text>,
     #[serde(borrow)]
     title: &'a RawValue,
     text: &'a RawValue,
@@ -198,15 +203,16 @@ struct Ones<'a> {
 }
 
 /// Takes an offer out of an answer.
-fn offer(answer: &Answer, node: &Node<'_>) -> Result<Offer> {
+fn offer(answer: &Answer, node: &Node<'_>, user: Option<i64>) -> Result<Offer> {
     let text = |value: &RawValue| {
         let json = value.get();
         let string = json.starts_with('"');
         string.then(|| Text(answer.slice(json))).ok_or_else(|| answer.failed(&"not a string"))
     };
+    let user = user.or(node.user_id.map(|id| id.0));
     Ok(Offer {
-        id: node.id,
-        user_id: node.user_id,
+        id: node.id.0,
+        user_id: user.ok_or_else(|| answer.failed(&"an offer of nobody"))?,
         title: text(node.title)?,
         text: text(node.text)?,
         created_at: text(node.created_at)?,
@@ -214,26 +220,26 @@ fn offer(answer: &Answer, node: &Node<'_>) -> Result<Offer> {
 }
 
 impl Offers {
-    pub(crate) fn new(upstream: Upstream, metrics: &Metrics) -> Self {
-        let (other, figures) = (upstream.clone(), metrics.clone());
-        let pages = Batcher::new(move |keys: Vec<_>| {
-            figures.batch("pages", keys.len());
-            pages(upstream.clone(), keys)
-        });
-        let figures = metrics.clone();
-        let ones = Batcher::new(move |ids: Vec<_>| {
-            figures.batch("offers", ids.len());
-            ones(other.clone(), ids)
-        });
-        Self { pages, ones }
+    pub(crate) fn new(upstream: &Upstream, metrics: &Metrics) -> Self {
+        Self {
+            pages: metrics.batcher("pages", upstream, pages),
+            ones: metrics.batcher("offers", upstream, ones),
+        }
     }
 
     /// A page of a user's offers.
     ///
     /// # Errors
     /// `OFFERS_UNAVAILABLE`.
-    pub(crate) async fn page(&self, user: i64, page: Page) -> Result<Slice<Offer>> {
-        Ok(self.pages.load((user, page)).await?.unwrap_or_default())
+    pub(crate) async fn page(&self, user: i64, page: Page) -> Result<OfferConnection> {
+        self.pages.load((user, page)).await.map(connection)
+    }
+
+    /// A page of offers of each of these users. Each can fail with `OFFERS_UNAVAILABLE`.
+    pub(crate) async fn pages(&self, users: Vec<i64>, page: Page) -> Vec<Result<OfferConnection>> {
+        let keys = users.into_iter().map(|user| (user, page)).collect();
+        let found = self.pages.load_all(keys).await.into_iter();
+        found.map(|slice| slice.map(connection)).collect()
     }
 
     /// One offer.
@@ -245,15 +251,19 @@ impl Offers {
     }
 }
 
+fn connection(slice: Option<Slice<Offer>>) -> OfferConnection {
+    slice.unwrap_or_default().connection(|offer| offer.id, AtHand)
+}
+
 async fn pages(upstream: Upstream, keys: Vec<(i64, Page)>) -> Found<(i64, Page), Slice<Offer>> {
-    let mut groups: Vec<(Page, Vec<i64>)> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
     for (user, page) in keys {
         match groups.iter_mut().find(|group| group.0 == page) {
             Some(group) => group.1.push(user),
             None => groups.push((page, vec![user])),
         }
     }
-    let answer = upstream.ask(&pages_query(groups.len()), &Pages(&groups)).await?;
+    let answer = upstream.ask(&pages_query(&groups), &Pages(&groups)).await?;
     let mut data: HashMap<String, Vec<Entity<'_>>> = answer.data()?;
     let mut found = HashMap::new();
     for (n, (page, users)) in groups.into_iter().enumerate() {
@@ -261,7 +271,8 @@ async fn pages(upstream: Upstream, keys: Vec<(i64, Page)>) -> Found<(i64, Page),
         for (user, Entity { offers_connection: Connection { nodes, page_info } }) in
             users.into_iter().zip(entities)
         {
-            let rows = nodes.iter().map(|node| offer(&answer, node)).collect::<Result<_>>()?;
+            let rows = nodes.iter().map(|node| offer(&answer, node, Some(user)));
+            let rows = rows.collect::<Result<_>>()?;
             let PageInfo { has_previous_page: has_previous, has_next_page: has_next } = page_info;
             found.insert((user, page), Slice { rows, has_previous, has_next });
         }
@@ -276,6 +287,6 @@ async fn ones(upstream: Upstream, ids: Vec<i64>) -> Found<i64, Offer> {
     }
     let answer = upstream.ask(ONES, &Variables { o: Entities("Offer", &ids) }).await?;
     let data: Ones<'_> = answer.data()?;
-    let offers = data.entities.iter().flatten().map(|node| offer(&answer, node));
+    let offers = data.entities.iter().flatten().map(|node| offer(&answer, node, None));
     offers.map(|offer| offer.map(|offer| (offer.id, offer))).collect()
 }

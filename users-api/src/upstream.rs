@@ -100,7 +100,7 @@ type Breaker = StateMachine<failure_policy::ConsecutiveFailures<backoff::Constan
 #[derive(Clone)]
 pub(crate) struct Upstream {
     client: Client,
-    endpoint: Arc<str>,
+    endpoint: Arc<Url>,
     /// After how long without an answer offers-api is asked whether it lives, and how long that
     /// question may take. A slow answer is waited for, a dead service is not.
     silence: Duration,
@@ -177,9 +177,13 @@ impl Upstream {
     /// Gives a silent offers-api up after `patience`.
     pub(crate) fn new(client: Client, url: &Url, patience: Duration, figures: Figures) -> Self {
         let policy = failure_policy::consecutive_failures(1, backoff::constant(PROBE / 2));
+        let mut endpoint = url.clone();
+        if let Ok(mut path) = endpoint.path_segments_mut() {
+            path.pop_if_empty().push("graphql");
+        }
         Self {
             client,
-            endpoint: format!("{}/graphql", url.as_str().trim_end_matches('/')).into(),
+            endpoint: endpoint.into(),
             silence: patience / 2,
             breaker: StateMachine::new(policy, figures.clone()),
             figures,
@@ -248,7 +252,7 @@ impl Upstream {
     }
 
     async fn send(&self, body: Bytes) -> Result<Response, reqwest::Error> {
-        let request = self.client.post(&*self.endpoint);
+        let request = self.client.post(Url::clone(&self.endpoint));
         client::send(request.header(header::CONTENT_TYPE, "application/json").body(body)).await
     }
 

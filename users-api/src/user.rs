@@ -1,26 +1,17 @@
 //! Users: their fields, and what can be asked about them.
 
-use async_graphql::{Context, ID, Object, connection::Connection};
+use async_graphql::{Context, ID, Object, connection::Connection, parser::types::Field};
 use entity::fold_case;
+use futures_util::future::try_join;
 use schema::{
-    AtHand, Code, Error, Page, Result, Security, Slice, Time, Viewer,
-    batch::{Found, padded},
-    id, page,
+    Ahead, AtHand, Code, Error, Json, Page, Ready, Result, Security, Time, Viewer, ahead, id, page,
 };
-use sea_orm::{
-    ColumnTrait, DatabaseConnection, DerivePartialModel, EntityTrait, QueryFilter,
-    prelude::DateTimeUtc,
-};
+use sea_orm::{DerivePartialModel, prelude::DateTimeUtc};
 
-use crate::{
-    Users,
-    ahead::{self, Ahead},
-    offers::Offer,
-    rules,
-};
+use crate::{Users, offers::Offer, rules};
 
 /// A page of users, in the order they registered.
-pub(crate) type UserConnection = Connection<page::Cursor, User>;
+pub(crate) type UserConnection = Connection<page::Cursor, AtHand<User>>;
 /// A page of offers, oldest first.
 pub(crate) type OfferConnection = Connection<page::Cursor, AtHand<Offer>>;
 
@@ -29,10 +20,10 @@ pub(crate) type OfferConnection = Connection<page::Cursor, AtHand<Offer>>;
 #[sea_orm(entity = "entity::user::Entity")]
 pub(crate) struct Row {
     pub(crate) id: i64,
-    username: String,
-    username_key: String,
-    email: Option<String>,
-    created_at: DateTimeUtc,
+    pub(crate) username: String,
+    pub(crate) username_key: String,
+    pub(crate) email: Option<String>,
+    pub(crate) created_at: DateTimeUtc,
 }
 
 impl From<entity::user::Model> for Row {
@@ -45,29 +36,18 @@ impl From<entity::user::Model> for Row {
 /// A user as a client sees it.
 pub(crate) struct User {
     row: Row,
-    /// Shown to whoever made or changed it just now.
-    own: bool,
-    ahead: Ahead,
-}
-
-impl From<Row> for User {
-    fn from(row: Row) -> Self {
-        Self::new(row, Ahead::default())
-    }
+    ahead: Ahead<Offer>,
 }
 
 impl User {
-    pub(crate) fn new(row: Row, ahead: Ahead) -> Self {
-        Self { row, own: false, ahead }
+    /// The user as its own user sees it.
+    pub(crate) fn own(row: impl Into<Row>) -> Self {
+        Self { row: row.into(), ahead: Ahead::default() }
     }
 
-    pub(crate) fn own(row: entity::user::Model) -> Self {
-        Self { own: true, ..Row::from(row).into() }
-    }
-
-    async fn page(&self, ctx: &Context<'_>, page: Page) -> Result<Slice<Offer>> {
+    async fn page(&self, ctx: &Context<'_>, page: Page) -> Result<OfferConnection> {
         match self.ahead.take(page) {
-            Some(slice) => slice,
+            Some(offers) => offers,
             None => Users::of(ctx).offers.page(self.row.id, page).await,
         }
     }
@@ -87,10 +67,8 @@ impl User {
     }
 
     /// The email address, unique regardless of case. In strict mode its own user alone sees it.
-    async fn email(&self, ctx: &Context<'_>) -> Option<&str> {
-        let open = Users::of(ctx).security == Security::Spec;
-        let shown = open || self.own || Viewer::of(ctx).is(self.row.id);
-        self.row.email.as_deref().filter(|_| shown)
+    async fn email(&self) -> Option<&str> {
+        self.row.email.as_deref()
     }
 
     /// When the user registered, in UTC.
@@ -102,7 +80,8 @@ impl User {
     /// reached.
     #[graphql(complexity = "schema::limits::LIST * (1 + child_complexity)")]
     async fn offers(&self, ctx: &Context<'_>) -> Option<Result<AtHand<Vec<Offer>>>> {
-        Some(self.page(ctx, Page::FULL).await.map(|page| AtHand(page.rows)))
+        let offers = |page: OfferConnection| page.edges.into_iter().map(|edge| edge.node.0);
+        Some(self.page(ctx, Page::FULL).await.map(|page| AtHand(offers(page).collect())))
     }
 
     /// The offers of the user, oldest first. Null while the Offers service cannot be reached.
@@ -115,12 +94,26 @@ impl User {
         #[graphql(desc = "How many from the end, at most 1000.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
     ) -> Option<Result<AtHand<OfferConnection>>> {
-        let page = async {
-            let page = Page::new(first, after.as_deref(), last, before.as_deref())?;
-            let slice = self.page(ctx, page).await?;
-            Ok(AtHand(slice.connection(|offer| offer.id, AtHand)))
-        };
-        Some(page.await)
+        match Page::new(first, after.as_deref(), last, before.as_deref()) {
+            Ok(page) => Some(self.page(ctx, page.shown(&ctx.look_ahead())).await.map(AtHand)),
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+impl Ready for User {
+    fn write(&self, field: &Field, json: &mut Json) -> Option<()> {
+        match field.name.node.as_str() {
+            "id" => json.id(self.row.id),
+            "username" => json.text(&self.row.username),
+            "email" => match &self.row.email {
+                Some(email) => json.text(email),
+                None => json.null(),
+            },
+            "createdAt" => json.text(Time::from(self.row.created_at).as_str()),
+            _ => return self.ahead.write(field, json),
+        }
+        Some(())
     }
 }
 
@@ -138,20 +131,21 @@ impl UserQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The identifier of the user.")] id: Option<ID>,
         #[graphql(desc = "The name to log in with, in any case.")] username: Option<String>,
-    ) -> Option<Result<User>> {
-        let users = Users::of(ctx);
+    ) -> Option<Result<AtHand<User>>> {
+        let (users, viewer) = (Users::of(ctx), Viewer::of(ctx));
+        let page = ahead::page(&ctx.look_ahead());
         let found = match (id, username) {
             (Some(id), None) => match id::parse(&id) {
-                Some(id) => users.with_offers(id, ahead::page(&ctx.look_ahead())).await,
+                Some(id) => users.by_id(viewer, id, page).await,
                 None => Ok(None),
             },
-            (None, Some(name)) => users.by_name(&name).await,
+            (None, Some(name)) => users.by_name(viewer, &name, page).await,
             _ => {
                 let detail = "must be there, and not the other of id and username";
                 Err(Error::field(Code::InvalidInput, "/id", detail))
             }
         };
-        found.transpose()
+        found.map(|user| user.map(AtHand)).transpose()
     }
 
     /// All users, in the order they registered. In strict mode this needs an access token.
@@ -163,17 +157,21 @@ impl UserQuery {
         #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 1000.")] last: Option<i32>,
         #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
-    ) -> Result<UserConnection> {
-        let users = Users::of(ctx);
-        Viewer::of(ctx).look_around(users.security)?;
+    ) -> Result<AtHand<UserConnection>> {
+        let (users, viewer) = (Users::of(ctx), Viewer::of(ctx));
+        viewer.look_around(users.security)?;
         let page = Page::new(first, after.as_deref(), last, before.as_deref())?;
-        users.page(page).await
+        let selection = ctx.look_ahead();
+        let (page, offers) = (page.shown(&selection), ahead::page_of_nodes(&selection));
+        users.page(viewer, page, offers).await.map(AtHand)
     }
 
     /// The user whose access token was sent, or null without one.
-    async fn me(&self, ctx: &Context<'_>) -> Option<Result<User>> {
-        let found = Users::of(ctx).rows.load(Viewer::of(ctx).id()?).await;
-        found.map(|row| row.map(User::from)).transpose()
+    async fn me(&self, ctx: &Context<'_>) -> Option<Result<AtHand<User>>> {
+        let viewer = Viewer::of(ctx);
+        let page = ahead::page(&ctx.look_ahead());
+        let found = Users::of(ctx).by_id(viewer, viewer.id()?, page).await;
+        found.map(|user| user.map(AtHand)).transpose()
     }
 
     /// Every code that an error can carry as `extensions.code`, and a failure of REST as `code`.
@@ -184,60 +182,88 @@ impl UserQuery {
 
     /// Resolves a user that another subgraph names.
     #[graphql(entity)]
-    async fn find_user_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<User>> {
-        Users::of(ctx).by_id(&id).await
+    async fn find_user_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<AtHand<User>>> {
+        let Some(id) = id::parse(&id) else { return Ok(None) };
+        let page = ahead::page(&ctx.look_ahead());
+        Ok(Users::of(ctx).by_id(Viewer::of(ctx), id, page).await?.map(AtHand))
     }
 
     /// Resolves an offer that another subgraph names.
     #[graphql(entity)]
-    async fn find_offer_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Offer>> {
+    async fn find_offer_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<AtHand<Offer>>> {
         match id::parse(&id) {
-            Some(id) => Users::of(ctx).offers.one(id).await,
+            Some(id) => Ok(Users::of(ctx).offers.one(id).await?.map(AtHand)),
             None => Ok(None),
         }
     }
 }
 
 impl Users {
-    async fn by_id(&self, id: &str) -> Result<Option<User>> {
-        let Some(id) = id::parse(id) else { return Ok(None) };
-        Ok(self.rows.load(id).await?.map(User::from))
+    /// A user as this viewer may see it: in strict mode an email is for its own user alone.
+    fn show(&self, viewer: Viewer, mut row: Row, ahead: Ahead<Offer>) -> User {
+        if self.security != Security::Spec && !viewer.is(row.id) {
+            row.email = None;
+        }
+        User { row, ahead }
     }
 
-    async fn by_name(&self, name: &str) -> Result<Option<User>> {
+    /// The user with this id, and a page of their offers where one is named: both services and the
+    /// database are at work at the same time. Offers of who is not there are not waited for.
+    async fn by_id(&self, viewer: Viewer, id: i64, page: Option<Page>) -> Result<Option<User>> {
+        let row = async { self.rows.load(id).await.transpose().ok_or(None)?.map_err(Some) };
+        match try_join(row, async { Ok(self.ahead(id, page).await) }).await {
+            Ok((row, ahead)) => Ok(Some(self.show(viewer, row, ahead))),
+            Err(None) => Ok(None),
+            Err(Some(error)) => Err(error),
+        }
+    }
+
+    /// The user with this id, who must be there.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`.
+    pub(crate) async fn some(&self, ctx: &Context<'_>, id: i64) -> Result<AtHand<User>> {
+        let page = ahead::page(&ctx.look_ahead());
+        let found = self.by_id(Viewer::of(ctx), id, page).await?;
+        found.map(AtHand).ok_or_else(|| Error::not_found("There is no such user."))
+    }
+
+    async fn by_name(
+        &self,
+        viewer: Viewer,
+        name: &str,
+        page: Option<Page>,
+    ) -> Result<Option<User>> {
         // No user has such a name, and PostgreSQL refuses text with NUL.
         if rules::username(name).is_some() {
             return Ok(None);
         }
-        Ok(self.names.load(fold_case(name)).await?.map(User::from))
+        let Some(row) = self.names.load(fold_case(name)).await? else { return Ok(None) };
+        let ahead = self.ahead(row.id, page).await;
+        Ok(Some(self.show(viewer, row, ahead)))
     }
 
-    async fn page(&self, page: Page) -> Result<UserConnection> {
-        let rows = page.select(entity::user::Entity::find(), entity::user::Column::Id);
-        let rows = rows.into_partial_model::<Row>().all(&self.database).await?;
-        Ok(page.cut(rows).connection(|row| row.id, User::from))
+    async fn ahead(&self, user: i64, page: Option<Page>) -> Ahead<Offer> {
+        let Some(page) = page else { return Ahead::default() };
+        Ahead::new(page, self.offers.page(user, page).await)
     }
-}
 
-/// Users by their ids, one statement for all.
-pub(crate) async fn by_id(database: DatabaseConnection, ids: Vec<i64>) -> Found<i64, Row> {
-    let rows = entity::user::Entity::find()
-        .filter(entity::user::Column::Id.is_in(padded(ids)))
-        .into_partial_model::<Row>()
-        .all(&database)
-        .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
-}
+    async fn page(
+        &self,
+        viewer: Viewer,
+        page: Page,
+        offers: Option<Page>,
+    ) -> Result<UserConnection> {
+        let slice = self.pages.load(page).await?.unwrap_or_default();
+        let ids = slice.rows.iter().map(|row| row.id).collect();
+        let mut aheads = self.aheads(ids, offers).await.into_iter();
+        let show = |row| AtHand(self.show(viewer, row, aheads.next().unwrap_or_default()));
+        Ok(slice.connection(|row| row.id, show))
+    }
 
-/// Users by their names with the case folded, one statement for all.
-pub(crate) async fn by_name(
-    database: DatabaseConnection,
-    names: Vec<String>,
-) -> Found<String, Row> {
-    let rows = entity::user::Entity::find()
-        .filter(entity::user::Column::UsernameKey.is_in(padded(names)))
-        .into_partial_model::<Row>()
-        .all(&database)
-        .await?;
-    Ok(rows.into_iter().map(|row| (row.username_key.clone(), row)).collect())
+    async fn aheads(&self, users: Vec<i64>, page: Option<Page>) -> Vec<Ahead<Offer>> {
+        let Some(page) = page else { return Vec::new() };
+        let found = self.offers.pages(users, page).await.into_iter();
+        found.map(|offers| Ahead::new(page, offers)).collect()
+    }
 }

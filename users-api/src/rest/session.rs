@@ -2,13 +2,16 @@ use std::sync::Arc;
 
 use async_graphql::{Value, value};
 use axum::{
-    Extension, Json,
+    Extension,
     extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use schema::{Result, Viewer};
-use service::{problem::Problem, rest::Body};
+use service::{
+    problem::Problem,
+    rest::{Answer, Body},
+};
 
 use super::{
     Rest,
@@ -36,7 +39,7 @@ pub(crate) async fn authenticate(
     });
     body.finish()?;
     let answer = rest.authenticate.run(&rest.schema, viewer, [("input", input)]).await?;
-    Ok(secret(answer.read()?))
+    Ok(secret(answer))
 }
 
 /// Trades a refresh token for a new pair.
@@ -54,7 +57,7 @@ pub(crate) async fn refresh(
     let token = body.text("refresh_token", None);
     body.finish()?;
     let variables = [("refreshToken", Value::from(token))];
-    Ok(secret(rest.refresh.run(&rest.schema, viewer, variables).await?.read()?))
+    Ok(secret(rest.refresh.run(&rest.schema, viewer, variables).await?))
 }
 
 /// Ends a session.
@@ -99,6 +102,6 @@ pub(crate) async fn password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn secret(session: Session) -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], Json(session)).into_response()
+fn secret(session: Answer) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], session).into_response()
 }

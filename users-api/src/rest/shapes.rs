@@ -1,19 +1,18 @@
 //! What REST clients send and get.
 
 use chrono::{DateTime, Utc};
-use schema::{Time, id};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use service::{openapi, rest::Page};
 use utoipa::{IntoParams, ToSchema};
 
 /// A user, without their offers.
-#[derive(Serialize, Deserialize, ToSchema)]
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes an answer")]
 pub(crate) struct User {
     /// The identifier of the user.
-    #[serde(deserialize_with = "id::read")]
     #[schema(example = 1)]
-    pub(crate) id: i64,
+    id: i64,
     /// The name to log in with.
     #[schema(example = "alice")]
     username: String,
@@ -21,8 +20,13 @@ pub(crate) struct User {
     #[schema(example = "alice@example.org")]
     email: Option<String>,
     /// When the user registered.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Time,
+    created_at: DateTime<Utc>,
+}
+
+/// What names a user.
+#[derive(Deserialize)]
+pub(crate) struct UserId {
+    pub(crate) id: i64,
 }
 
 /// A user with their offers, oldest first.
@@ -69,7 +73,6 @@ pub(crate) struct Offer {
 /// What the document `user` answers.
 #[derive(Deserialize)]
 pub(crate) struct UserPage<'a> {
-    #[serde(deserialize_with = "id::read")]
     pub(crate) id: i64,
     #[serde(borrow)]
     username: &'a RawValue,
@@ -88,32 +91,11 @@ impl<'a> From<UserPage<'a>> for UserWithOffers<'a> {
     }
 }
 
-/// A page as GraphQL has it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Connection<T> {
-    pub(crate) nodes: Vec<T>,
-    page_info: PageInfo,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PageInfo {
-    has_next_page: bool,
-}
-
-impl<T> Connection<T> {
-    /// The row that the page after this one follows.
-    pub(crate) fn continues(&self) -> Option<&T> {
-        self.nodes.last().filter(|_| self.page_info.has_next_page)
-    }
-}
-
 /// A pair of tokens.
-#[derive(Serialize, Deserialize, ToSchema)]
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes an answer")]
 pub(crate) struct Session {
     /// The user who logged in.
-    #[serde(deserialize_with = "id::read")]
     #[schema(example = 1)]
     user_id: i64,
     /// A JWT to send as `Authorization: Bearer …`.

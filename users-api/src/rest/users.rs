@@ -2,22 +2,21 @@ use std::sync::Arc;
 
 use async_graphql::{Name, Value, indexmap::IndexMap, value};
 use axum::{
-    Extension, Json,
+    Extension,
     extract::{Path, State, rejection::PathRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use schema::{Error, Result, Viewer, page};
-use serde::Deserialize;
 use service::{
     problem::Problem,
-    rest::{Body, Params, next_link, page_of},
+    rest::{Answer, Body, Page, Params, next_link, page_of},
 };
 
 use super::{
     Rest,
     shapes::{
-        Connection, NewUser, OfferParams, PageParams, Registration, User, UserChange, UserPage,
+        NewUser, OfferParams, PageParams, Registration, User, UserChange, UserId, UserPage,
         UserWithOffers,
     },
 };
@@ -45,7 +44,7 @@ pub(crate) async fn register(
     });
     body.finish()?;
     let answer = rest.register.run(&rest.schema, viewer, [("input", input)]).await?;
-    Ok(registered(answer.read()?))
+    registered(answer)
 }
 
 /// Registers a user by `username` or `login`.
@@ -69,12 +68,12 @@ pub(crate) async fn create(
     body.finish()?;
     let answer = rest.register.run(&rest.schema, viewer, [("input", input)]).await;
     let answer = answer.map_err(|error| error.rename("/username", &format!("/{name}")))?;
-    Ok(registered(answer.read()?))
+    registered(answer)
 }
 
-fn registered(user: User) -> Response {
-    let location = format!("/user/{}/", user.id);
-    (StatusCode::CREATED, [(header::LOCATION, location)], Json(user)).into_response()
+fn registered(user: Answer) -> Result<Response, Problem> {
+    let location = format!("/user/{}/", user.read::<UserId>()?.id);
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], user).into_response())
 }
 
 /// Reads a user with their offers.
@@ -125,9 +124,10 @@ pub(crate) async fn list(
     let (size, after) = (params.size("limit", page::DEFAULT), params.after("after"));
     params.finish()?;
     let variables = [("first", Value::from(size)), ("after", page::cursor(after).into())];
-    let found: Connection<User> = rest.users.run(&rest.schema, viewer, variables).await?.read()?;
+    let answer = rest.users.run(&rest.schema, viewer, variables).await?;
+    let found: Page<'_> = answer.read()?;
     let next = found.continues();
-    let link = next.map(|user| next_link("/user/", &[("limit", size.into()), ("after", user.id)]));
+    let link = next.map(|user| next_link("/user/", &[("limit", size.into()), ("after", user)]));
     Ok(page_of(found.nodes, link))
 }
 
@@ -145,7 +145,7 @@ pub(crate) async fn update(
     Extension(viewer): Extension<Viewer>,
     segment: Segment,
     mut body: Body,
-) -> Result<Json<User>, Problem> {
+) -> Result<Answer, Problem> {
     let mut input = IndexMap::new();
     if body.names("username") {
         let username = body.text("username", Some(rules::username));
@@ -158,7 +158,7 @@ pub(crate) async fn update(
     body.finish()?;
     let id = rest.id(key(segment)?, viewer).await?;
     let variables = [("id", Value::from(id)), ("input", Value::Object(input))];
-    Ok(Json(rest.update.run(&rest.schema, viewer, variables).await?.read()?))
+    Ok(rest.update.run(&rest.schema, viewer, variables).await?)
 }
 
 /// Deletes a user with all their offers and sessions.
@@ -205,16 +205,13 @@ fn key(segment: Segment) -> Result<Key> {
 impl Rest {
     /// The id of the user: mutations take no usernames.
     async fn id(&self, key: Key, viewer: Viewer) -> Result<String> {
-        #[derive(Deserialize)]
-        struct Found {
-            id: String,
-        }
         match key {
             Key::Id(id) => Ok(id),
             Key::Name(name) => {
                 let variables = [("username", Value::from(name))];
                 let answer = self.find.run(&self.schema, viewer, variables).await?;
-                answer.read::<Option<Found>>()?.map(|user| user.id).ok_or_else(not_found)
+                let found = answer.read::<Option<UserId>>()?.ok_or_else(not_found)?;
+                Ok(found.id.to_string())
             }
         }
     }

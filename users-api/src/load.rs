@@ -1,0 +1,116 @@
+//! Batched reads: one statement for many look-ups.
+
+use std::collections::HashMap;
+
+use entity::user::{Column, Entity};
+use futures_util::future::{try_join, try_join_all};
+use schema::{
+    Page, Result, Slice,
+    batch::{Found, padded},
+};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait,
+    JoinType, QueryFilter, QueryResult, QueryTrait, TryGetableMany,
+    sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement},
+};
+
+use crate::user::Row;
+
+/// About how many rows one statement reads for pages of many requests.
+const ROWS: usize = 5000;
+
+/// Users by their ids, one statement for all.
+pub(crate) async fn by_id(database: DatabaseConnection, ids: Vec<i64>) -> Found<i64, Row> {
+    let rows = Entity::find()
+        .filter(Column::Id.is_in(padded(ids)))
+        .into_partial_model::<Row>()
+        .all(&database)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// Users by their names with the case folded, one statement for all.
+pub(crate) async fn by_name(
+    database: DatabaseConnection,
+    names: Vec<String>,
+) -> Found<String, Row> {
+    let rows = Entity::find()
+        .filter(Column::UsernameKey.is_in(padded(names)))
+        .into_partial_model::<Row>()
+        .all(&database)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.username_key.clone(), row)).collect())
+}
+
+/// Pages of users.
+pub(crate) async fn pages(
+    database: DatabaseConnection,
+    pages: Vec<Page>,
+) -> Found<Page, Slice<Row>> {
+    let postgres = database.get_database_backend() == DbBackend::Postgres;
+    // Pages that differ in where they start, and in nothing else.
+    let mut alike: HashMap<Page, Vec<i64>> = HashMap::new();
+    let mut alone = Vec::new();
+    for page in pages {
+        match page {
+            Page { after: Some(after), before: None, last: false, .. } if postgres => {
+                alike.entry(Page { after: None, ..page }).or_default().push(after);
+            }
+            _ => alone.push(page),
+        }
+    }
+    let mut statements = Vec::new();
+    for (page, starts) in &alike {
+        let most = ROWS.checked_div(page.size.unsigned_abs() as usize).unwrap_or(1);
+        statements.extend(starts.chunks(most).map(|starts| starting(&database, *page, starts)));
+    }
+    let alone = try_join_all(alone.into_iter().map(|page| one(&database, page)));
+    let (alone, alike) = try_join(alone, try_join_all(statements)).await?;
+    Ok(alone.into_iter().chain(alike.into_iter().flatten()).collect())
+}
+
+async fn one(database: &DatabaseConnection, page: Page) -> Result<(Page, Slice<Row>)> {
+    let rows = page.select(Entity::find(), Column::Id);
+    Ok((page, page.cut(rows.into_partial_model().all(database).await?)))
+}
+
+/// Pages by a look into the index for each.
+async fn starting(
+    database: &DatabaseConnection,
+    page: Page,
+    starts: &[i64],
+) -> Result<Vec<(Page, Slice<Row>)>> {
+    let mut found: HashMap<_, Vec<_>> = starts.iter().map(|start| (*start, Vec::new())).collect();
+    for row in database.query_all(&lateral(page, starts)).await? {
+        let (start, row) = read(&row)?;
+        found.entry(start).or_default().push(row);
+    }
+    let pages = found.into_iter().map(|(start, mut rows)| {
+        rows.sort_unstable_by_key(|row| row.id);
+        let page = Page { after: Some(start), ..page };
+        (page, page.cut(rows))
+    });
+    Ok(pages.collect())
+}
+
+fn read(row: &QueryResult) -> Result<(i64, Row), DbErr> {
+    let (start, id, username, username_key, email, created_at) =
+        TryGetableMany::try_get_many_by_index(row)?;
+    Ok((start, Row { id, username, username_key, email, created_at }))
+}
+
+fn lateral(page: Page, starts: &[i64]) -> SelectStatement {
+    let start = Alias::new("start");
+    let after = Expr::col((start.clone(), start.clone()));
+    let rows =
+        page.select(Entity::find().filter(Expr::col(Column::Id).gt(after.clone())), Column::Id);
+    let columns =
+        [Column::Id, Column::Username, Column::UsernameKey, Column::Email, Column::CreatedAt];
+    let mut pages = Query::select();
+    pages
+        .expr(after)
+        .columns(columns.map(|column| (Entity, column)))
+        .from_function(Func::cust("unnest").arg(starts.to_vec()), start)
+        .join_lateral(JoinType::InnerJoin, rows.into_query(), Entity, Condition::all());
+    pages
+}
