@@ -135,11 +135,20 @@ impl Bench {
             self.logins(users),
         ];
         groups.extend(self.large.iter().flat_map(|large| large.groups(plan, self.users.address)));
-        groups.extend(
-            plan.postgraphile
-                .zip(plan.postgraphile_id)
-                .map(|(address, id)| self.nested(users, address, id)),
-        );
+        if let Some(theirs) = plan.postgraphile.zip(plan.postgraphile_id) {
+            groups.push(self.nested(
+                "GraphQL: 20 users with 5 offers each, 32 connections",
+                32,
+                users,
+                theirs,
+            ));
+            groups.push(self.nested(
+                "GraphQL: 20 users with 5 offers each, 8 connections",
+                8,
+                users,
+                theirs,
+            ));
+        }
         groups
     }
 
@@ -290,7 +299,13 @@ impl Bench {
     }
 
     /// 20 users with 5 offers each, from a place that differs each time.
-    fn nested(&self, users: u64, postgraphile: SocketAddr, id: u32) -> Group {
+    fn nested(
+        &self,
+        name: &'static str,
+        connections: u64,
+        users: u64,
+        (postgraphile, id): (SocketAddr, u32),
+    ) -> Group {
         const OURS: &str = "query($a:String){users(first:20,after:$a){nodes{id username \
             offersConnection(first:5){nodes{id title text createdAt}}}}}";
         const THEIRS: &str = "query($a:Cursor){allUsers(first:20,after:$a){nodes{id username \
@@ -306,8 +321,8 @@ impl Bench {
         let theirs =
             |id| Some(BASE64_STANDARD.encode(json!(["primary_key_asc", [id]]).to_string()));
         Group {
-            name: "GraphQL: 20 users with 5 offers each, 8 connections",
-            connections: 8,
+            name,
+            connections,
             cases: vec![
                 Case {
                     name: "PostGraphile 4",
