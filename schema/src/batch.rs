@@ -27,7 +27,7 @@ use crate::{Error, Result};
 
 /// How long the next batch waits for the one under way.
 const SLOW: Duration = Duration::from_millis(5);
-/// So many look-ups are worth a batch of their own: it does not wait for the one under way.
+/// So many look-ups for each batch under way are worth another beside them. Fewer wait.
 const MANY: usize = 64;
 /// The most batches beside each other.
 const BATCHES: usize = 8;
@@ -107,8 +107,8 @@ where
             let mut queue = self.0.lock();
             let leads = !keys.is_empty() && queue.join();
             let answers: Vec<_> = keys.into_iter().map(|key| queue.ask(key)).collect();
-            // With many keys no others are waited for.
-            queue.led &= queue.waiting.len() < MANY;
+            // Many look-ups do not wait for others to join them.
+            queue.led &= queue.waiting.len() < MANY * queue.fresh().max(1);
             self.0.start(queue);
             (leads, answers)
         };
@@ -173,9 +173,13 @@ where
         answer
     }
 
+    /// Batches under way that are not slow.
+    fn fresh(&self) -> usize {
+        self.batches - self.slow
+    }
+
     fn has_room(&self) -> bool {
-        let free = self.batches == self.slow || self.waiting.len() >= MANY;
-        free && self.batches < BATCHES
+        self.waiting.len() >= MANY * self.fresh() && self.batches < BATCHES
     }
 
     fn take(&mut self) -> (HashMap<K, Waiting<V>>, Context) {
