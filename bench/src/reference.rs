@@ -12,7 +12,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use entity::{offer, user};
-use schema::{Batcher, batch::padded};
+use schema::{Batcher, keys::padded};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectOptions, Database, DatabaseConnection,
     DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,

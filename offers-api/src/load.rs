@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use entity::{offer, user};
 use schema::{
     Page, Result, Slice,
-    batch::{Found, padded},
+    batch::Found,
+    keys::{self, padded},
 };
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait,
-    Iterable, JoinType, QueryFilter, QueryResult, QueryTrait, Select, TryGetableMany,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, Iterable,
+    QueryFilter, QueryResult, QueryTrait, Select, TryGetableMany,
     sea_query::{Alias, Expr, ExprTrait, Func, Order, Query, SelectStatement, SimpleExpr},
 };
 
@@ -70,14 +71,10 @@ fn read(row: &QueryResult) -> Result<offer::Model, DbErr> {
 
 /// The rows of the page for each of the users, by a look into the index for each.
 fn lateral(page: Page, users: Vec<i64>) -> SelectStatement {
-    let user = Alias::new("asked");
     let whose = Expr::col((offer::Entity, offer::Column::UserId));
-    let whose = whose.equals((user.clone(), user.clone()));
-    let theirs = page.select(offer::Entity::find().filter(whose), offer::Column::Id);
-    let mut rows = Query::select();
-    rows.columns(offer::Column::iter().map(|column| (offer::Entity, column)))
-        .from_function(Func::cust("unnest").arg(users), user)
-        .join_lateral(JoinType::InnerJoin, theirs.into_query(), offer::Entity, Condition::all());
+    let theirs = offer::Entity::find().filter(whose.eq(keys::key()));
+    let mut rows = keys::lateral(users, page.select(theirs, offer::Column::Id));
+    rows.columns(offer::Column::iter().map(|column| (offer::Entity, column)));
     rows
 }
 

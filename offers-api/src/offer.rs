@@ -148,10 +148,8 @@ impl OfferQuery {
     #[graphql(entity)]
     async fn find_user_by_id(&self, ctx: &Context<'_>, id: ID) -> Option<AtHand<User>> {
         let id = id::parse(&id)?;
-        let ahead = match ahead::page(&ctx.look_ahead()) {
-            Some(page) => Ahead::new(page, Offers::of(ctx).page(id, page).await),
-            None => Ahead::default(),
-        };
+        let page = ahead::page(&ctx.look_ahead());
+        let ahead = Ahead::load(page, |page| Offers::of(ctx).page(id, page)).await;
         Some(AtHand(User::new(id, ahead)))
     }
 }

@@ -1,7 +1,7 @@
 //! What this service knows of a user: their offers.
 
 use async_graphql::{Context, ID, Object, parser::types::Field};
-use schema::{Ahead, AtHand, Json, Page, Ready, Result, id};
+use schema::{Ahead, AtHand, Json, Page, Ready, Result, ahead, id};
 
 use crate::{
     Offers,
@@ -20,10 +20,7 @@ impl User {
     }
 
     async fn page(&self, ctx: &Context<'_>, page: Page) -> Result<OfferConnection> {
-        match self.ahead.take(page) {
-            Some(offers) => offers,
-            None => Offers::of(ctx).page(self.id, page).await,
-        }
+        self.ahead.page(page, Offers::of(ctx).page(self.id, page)).await
     }
 }
 
@@ -39,8 +36,7 @@ impl User {
     /// reached.
     #[graphql(complexity = "schema::limits::LIST * (1 + child_complexity)")]
     async fn offers(&self, ctx: &Context<'_>) -> Option<Result<AtHand<Vec<Offer>>>> {
-        let offers = |page: OfferConnection| page.edges.into_iter().map(|edge| edge.node.0);
-        Some(self.page(ctx, Page::FULL).await.map(|page| AtHand(offers(page).collect())))
+        Some(self.page(ctx, Page::FULL).await.map(ahead::list))
     }
 
     /// The offers of the user, oldest first. Null while the Offers service cannot be reached.

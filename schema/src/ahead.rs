@@ -24,16 +24,35 @@ impl<T: Ready> Default for Ahead<T> {
 }
 
 impl<T: Ready> Ahead<T> {
+    /// Loads the page that [`page`] told, if any.
+    pub async fn load<F>(page: Option<Page>, load: impl FnOnce(Page) -> F) -> Self
+    where
+        F: Future<Output = Result<Offers<T>>>,
+    {
+        let Some(page) = page else { return Self::default() };
+        Self::new(page, load(page).await)
+    }
+
     /// What was found for the page that [`page`] told.
     #[must_use]
     pub fn new(page: Page, offers: Result<Offers<T>>) -> Self {
         Self(Mutex::new(Some((page, offers))))
     }
 
-    /// Hands the page out, if it is this one.
-    #[must_use]
-    pub fn take(&self, page: Page) -> Option<Result<Offers<T>>> {
-        self.lock().take_if(|ahead| ahead.0 == page).map(|ahead| ahead.1)
+    /// Hands the page out if it is this one, and any other as it is loaded.
+    ///
+    /// # Errors
+    /// What loading it failed with.
+    pub async fn page(
+        &self,
+        page: Page,
+        load: impl Future<Output = Result<Offers<T>>>,
+    ) -> Result<Offers<T>> {
+        let ahead = self.lock().take_if(|ahead| ahead.0 == page);
+        match ahead {
+            Some((_, offers)) => offers,
+            None => load.await,
+        }
     }
 
     /// Writes a field of the user that shows offers: there is one at most, and it shows this page.
@@ -51,6 +70,12 @@ impl<T: Ready> Ahead<T> {
     fn lock(&self) -> MutexGuard<'_, Option<(Page, Result<Offers<T>>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The offers of a page, as a list.
+#[must_use]
+pub fn list<T: Ready>(page: Offers<T>) -> AtHand<Vec<T>> {
+    AtHand(page.edges.into_iter().map(|edge| edge.node.0).collect())
 }
 
 /// The page of offers that is selected of the users of a connection, as [`page`].

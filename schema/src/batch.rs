@@ -276,15 +276,6 @@ where
     }
 }
 
-/// Repeats the last key up to a power of two: a database keeps a plan for each length it sees.
-#[must_use]
-pub fn padded<K: Clone>(mut keys: Vec<K>) -> Vec<K> {
-    if let Some(last) = keys.last().cloned() {
-        keys.resize(keys.len().next_power_of_two(), last);
-    }
-    keys
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};

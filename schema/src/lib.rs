@@ -9,6 +9,7 @@ pub mod error;
 pub mod fields;
 pub mod id;
 pub mod json;
+pub mod keys;
 pub mod limits;
 pub mod page;
 pub mod time;

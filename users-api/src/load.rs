@@ -6,12 +6,13 @@ use entity::user::{Column, Entity};
 use futures_util::future::{try_join, try_join_all};
 use schema::{
     Page, Result, Slice,
-    batch::{Found, padded},
+    batch::Found,
+    keys::{self, padded},
 };
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait,
-    JoinType, QueryFilter, QueryResult, QueryTrait, TryGetableMany,
-    sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement},
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, QueryFilter,
+    QueryResult, TryGetableMany,
+    sea_query::{Expr, ExprTrait, SelectStatement},
 };
 
 use crate::user::Row;
@@ -100,17 +101,10 @@ fn read(row: &QueryResult) -> Result<(i64, Row), DbErr> {
 }
 
 fn lateral(page: Page, starts: &[i64]) -> SelectStatement {
-    let start = Alias::new("start");
-    let after = Expr::col((start.clone(), start.clone()));
-    let rows =
-        page.select(Entity::find().filter(Expr::col(Column::Id).gt(after.clone())), Column::Id);
+    let rows = Entity::find().filter(Expr::col(Column::Id).gt(keys::key()));
+    let mut pages = keys::lateral(starts.to_vec(), page.select(rows, Column::Id));
     let columns =
         [Column::Id, Column::Username, Column::UsernameKey, Column::Email, Column::CreatedAt];
-    let mut pages = Query::select();
-    pages
-        .expr(after)
-        .columns(columns.map(|column| (Entity, column)))
-        .from_function(Func::cust("unnest").arg(starts.to_vec()), start)
-        .join_lateral(JoinType::InnerJoin, rows.into_query(), Entity, Condition::all());
+    pages.expr(keys::key()).columns(columns.map(|column| (Entity, column)));
     pages
 }

@@ -173,8 +173,8 @@ struct Entity<'a> {
 struct Connection<'a> {
     #[serde(borrow)]
     nodes: Vec<Node<'a>>,
-    #[serde(default)]
-    page_info: PageInfo,
+    /// Not asked for where nobody shows it.
+    page_info: Option<PageInfo>,
 }
 
 #[derive(Default, Deserialize)]
@@ -273,7 +273,11 @@ async fn pages(upstream: Upstream, keys: Vec<(i64, Page)>) -> Found<(i64, Page),
         {
             let rows = nodes.iter().map(|node| offer(&answer, node, Some(user)));
             let rows = rows.collect::<Result<_>>()?;
-            let PageInfo { has_previous_page: has_previous, has_next_page: has_next } = page_info;
+            if page.others && page_info.is_none() {
+                return Err(answer.failed(&"a page without pageInfo"));
+            }
+            let PageInfo { has_previous_page: has_previous, has_next_page: has_next } =
+                page_info.unwrap_or_default();
             found.insert((user, page), Slice { rows, has_previous, has_next });
         }
     }

@@ -41,15 +41,12 @@ pub(crate) struct User {
 
 impl User {
     /// The user as its own user sees it.
-    pub(crate) fn own(row: impl Into<Row>) -> Self {
+    pub(crate) fn own(row: entity::user::Model) -> Self {
         Self { row: row.into(), ahead: Ahead::default() }
     }
 
     async fn page(&self, ctx: &Context<'_>, page: Page) -> Result<OfferConnection> {
-        match self.ahead.take(page) {
-            Some(offers) => offers,
-            None => Users::of(ctx).offers.page(self.row.id, page).await,
-        }
+        self.ahead.page(page, Users::of(ctx).offers.page(self.row.id, page)).await
     }
 }
 
@@ -80,8 +77,7 @@ impl User {
     /// reached.
     #[graphql(complexity = "schema::limits::LIST * (1 + child_complexity)")]
     async fn offers(&self, ctx: &Context<'_>) -> Option<Result<AtHand<Vec<Offer>>>> {
-        let offers = |page: OfferConnection| page.edges.into_iter().map(|edge| edge.node.0);
-        Some(self.page(ctx, Page::FULL).await.map(|page| AtHand(offers(page).collect())))
+        Some(self.page(ctx, Page::FULL).await.map(ahead::list))
     }
 
     /// The offers of the user, oldest first. Null while the Offers service cannot be reached.
@@ -132,20 +128,16 @@ impl UserQuery {
         #[graphql(desc = "The identifier of the user.")] id: Option<ID>,
         #[graphql(desc = "The name to log in with, in any case.")] username: Option<String>,
     ) -> Option<Result<AtHand<User>>> {
-        let (users, viewer) = (Users::of(ctx), Viewer::of(ctx));
-        let page = ahead::page(&ctx.look_ahead());
+        let users = Users::of(ctx);
         let found = match (id, username) {
-            (Some(id), None) => match id::parse(&id) {
-                Some(id) => users.by_id(viewer, id, page).await,
-                None => Ok(None),
-            },
-            (None, Some(name)) => users.by_name(viewer, &name, page).await,
+            (Some(id), None) => users.by_id(ctx, id::parse(&id)).await,
+            (None, Some(name)) => users.by_name(ctx, &name).await,
             _ => {
                 let detail = "must be there, and not the other of id and username";
                 Err(Error::field(Code::InvalidInput, "/id", detail))
             }
         };
-        found.map(|user| user.map(AtHand)).transpose()
+        found.transpose()
     }
 
     /// All users, in the order they registered. In strict mode this needs an access token.
@@ -168,10 +160,7 @@ impl UserQuery {
 
     /// The user whose access token was sent, or null without one.
     async fn me(&self, ctx: &Context<'_>) -> Option<Result<AtHand<User>>> {
-        let viewer = Viewer::of(ctx);
-        let page = ahead::page(&ctx.look_ahead());
-        let found = Users::of(ctx).by_id(viewer, viewer.id()?, page).await;
-        found.map(|user| user.map(AtHand)).transpose()
+        Users::of(ctx).by_id(ctx, Viewer::of(ctx).id()).await.transpose()
     }
 
     /// Every code that an error can carry as `extensions.code`, and a failure of REST as `code`.
@@ -183,9 +172,7 @@ impl UserQuery {
     /// Resolves a user that another subgraph names.
     #[graphql(entity)]
     async fn find_user_by_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<AtHand<User>>> {
-        let Some(id) = id::parse(&id) else { return Ok(None) };
-        let page = ahead::page(&ctx.look_ahead());
-        Ok(Users::of(ctx).by_id(Viewer::of(ctx), id, page).await?.map(AtHand))
+        Users::of(ctx).by_id(ctx, id::parse(&id)).await
     }
 
     /// Resolves an offer that another subgraph names.
@@ -200,19 +187,20 @@ impl UserQuery {
 
 impl Users {
     /// A user as this viewer may see it: in strict mode an email is for its own user alone.
-    fn show(&self, viewer: Viewer, mut row: Row, ahead: Ahead<Offer>) -> User {
+    fn show(&self, viewer: Viewer, mut row: Row, ahead: Ahead<Offer>) -> AtHand<User> {
         if self.security != Security::Spec && !viewer.is(row.id) {
             row.email = None;
         }
-        User { row, ahead }
+        AtHand(User { row, ahead })
     }
 
-    /// The user with this id, and a page of their offers where one is named: both services and the
-    /// database are at work at the same time. Offers of who is not there are not waited for.
-    async fn by_id(&self, viewer: Viewer, id: i64, page: Option<Page>) -> Result<Option<User>> {
+    /// The user with this id, if it is one, and the page of offers that is selected: both services
+    /// and the database are at work at the same time. Offers of who is not there are not waited for.
+    async fn by_id(&self, ctx: &Context<'_>, id: Option<i64>) -> Result<Option<AtHand<User>>> {
+        let Some(id) = id else { return Ok(None) };
         let row = async { self.rows.load(id).await.transpose().ok_or(None)?.map_err(Some) };
-        match try_join(row, async { Ok(self.ahead(id, page).await) }).await {
-            Ok((row, ahead)) => Ok(Some(self.show(viewer, row, ahead))),
+        match try_join(row, async { Ok(self.ahead(ctx, id).await) }).await {
+            Ok((row, ahead)) => Ok(Some(self.show(Viewer::of(ctx), row, ahead))),
             Err(None) => Ok(None),
             Err(Some(error)) => Err(error),
         }
@@ -223,29 +211,23 @@ impl Users {
     /// # Errors
     /// `NOT_FOUND`.
     pub(crate) async fn some(&self, ctx: &Context<'_>, id: i64) -> Result<AtHand<User>> {
-        let page = ahead::page(&ctx.look_ahead());
-        let found = self.by_id(Viewer::of(ctx), id, page).await?;
-        found.map(AtHand).ok_or_else(|| Error::not_found("There is no such user."))
+        let found = self.by_id(ctx, Some(id)).await?;
+        found.ok_or_else(|| Error::not_found("There is no such user."))
     }
 
-    async fn by_name(
-        &self,
-        viewer: Viewer,
-        name: &str,
-        page: Option<Page>,
-    ) -> Result<Option<User>> {
+    async fn by_name(&self, ctx: &Context<'_>, name: &str) -> Result<Option<AtHand<User>>> {
         // No user has such a name, and PostgreSQL refuses text with NUL.
         if rules::username(name).is_some() {
             return Ok(None);
         }
         let Some(row) = self.names.load(fold_case(name)).await? else { return Ok(None) };
-        let ahead = self.ahead(row.id, page).await;
-        Ok(Some(self.show(viewer, row, ahead)))
+        let ahead = self.ahead(ctx, row.id).await;
+        Ok(Some(self.show(Viewer::of(ctx), row, ahead)))
     }
 
-    async fn ahead(&self, user: i64, page: Option<Page>) -> Ahead<Offer> {
-        let Some(page) = page else { return Ahead::default() };
-        Ahead::new(page, self.offers.page(user, page).await)
+    async fn ahead(&self, ctx: &Context<'_>, user: i64) -> Ahead<Offer> {
+        let page = ahead::page(&ctx.look_ahead());
+        Ahead::load(page, |page| self.offers.page(user, page)).await
     }
 
     async fn page(
@@ -257,7 +239,7 @@ impl Users {
         let slice = self.pages.load(page).await?.unwrap_or_default();
         let ids = slice.rows.iter().map(|row| row.id).collect();
         let mut aheads = self.aheads(ids, offers).await.into_iter();
-        let show = |row| AtHand(self.show(viewer, row, aheads.next().unwrap_or_default()));
+        let show = |row| self.show(viewer, row, aheads.next().unwrap_or_default());
         Ok(slice.connection(|row| row.id, show))
     }
 
