@@ -12,9 +12,9 @@ COPY entity/Cargo.toml entity/
 COPY migration/Cargo.toml migration/
 COPY offers-api/Cargo.toml offers-api/
 COPY schema/Cargo.toml schema/
-COPY service/Cargo.toml service/
+COPY server/Cargo.toml service/
 COPY users-api/Cargo.toml users-api/
-RUN for crate in . bench certs entity migration offers-api schema service users-api; do \
+RUN for crate in . bench certs entity migration offers-api schema server users-api; do \
         mkdir -p $crate/src && touch $crate/src/lib.rs && echo 'fn main() {}' >$crate/src/main.rs; \
     done \
     && mkdir bench/benches && touch bench/benches/parts.rs bench/benches/loaders.rs \

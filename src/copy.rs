@@ -7,7 +7,7 @@ use sea_orm::{
     DatabaseConnection, DbBackend, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
     sea_query::{Expr, Func, Query},
 };
-use service::{database, metrics::Metrics, settings::Settings};
+use server::{database, metrics::Metrics, settings::Settings};
 
 /// Rows a statement: SQLite takes 32766 values in one.
 const ROWS: u64 = 2000;

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Command, Parser, Subcommand};
 use reqwest::Url;
-use service::{
+use server::{
     database,
-    listen::Listeners,
     metrics::Metrics,
+    serve::Listeners,
     settings::{self, Listen, Settings, Switch},
     telemetry, tls,
 };

@@ -10,7 +10,7 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter,
     QuerySelect, sea_query::OnConflict,
 };
-use service::{database, metrics::Metrics, settings::Settings};
+use server::{database, metrics::Metrics, settings::Settings};
 
 /// The password of every demo user.
 const PASSWORD: &str = "demo";

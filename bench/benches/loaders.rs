@@ -16,7 +16,7 @@ use async_graphql::{
     runtime::{TokioSpawner, TokioTimer},
 };
 use dataloader::{BatchFn, non_cached};
-use schema::Batcher;
+use schema::{BatchLoader, Error};
 use serde_json::{Value, json};
 
 const ROUNDS: usize = 7;
@@ -53,9 +53,9 @@ impl BatchFn<i64, Offers> for Upstream {
 
 impl Loader<i64> for Upstream {
     type Value = Offers;
-    type Error = Arc<str>;
+    type Error = Error;
 
-    async fn load(&self, users: &[i64]) -> Result<HashMap<i64, Offers>, Arc<str>> {
+    async fn load(&self, users: &[i64]) -> Result<HashMap<i64, Offers>, Error> {
         Ok(Upstream::load(self, users).await)
     }
 }
@@ -63,11 +63,7 @@ impl Loader<i64> for Upstream {
 type Load = Arc<dyn Fn(i64) -> BoxFuture<'static, Option<Offers>> + Send + Sync>;
 
 fn loaders(upstream: &Upstream) -> [(&'static str, Load); 3] {
-    let ours = upstream.clone();
-    let ours = Batcher::new(move |users: Vec<i64>| {
-        let upstream = ours.clone();
-        async move { Ok(upstream.load(&users).await) }
-    });
+    let ours = Arc::new(BatchLoader::data_loader(upstream.clone(), |_| ()));
     let theirs = non_cached::Loader::new(upstream.clone()).with_max_batch_size(1000);
     let timed = DataLoader::new(upstream.clone(), TokioSpawner::current(), TokioTimer::default());
     let timed = Arc::new(timed);
@@ -75,8 +71,10 @@ fn loaders(upstream: &Upstream) -> [(&'static str, Load); 3] {
         (
             "ours",
             Arc::new(move |user| {
-                let loader = ours.clone();
-                Box::pin(async move { loader.load(user).await.unwrap() })
+                let loader = Arc::clone(&ours);
+                Box::pin(
+                    async move { loader.load_one(user).await.unwrap().map(Arc::unwrap_or_clone) },
+                )
             }),
         ),
         (
@@ -137,7 +135,7 @@ async fn main() {
         })
         .await
         .unwrap();
-    let client = service::client::new(None).unwrap();
+    let client = server::client::new(None).unwrap();
     let loaders = loaders(&Upstream { client, url: format!("{url}/graphql") });
     for clients in [1, 32] {
         let mut rates = [Vec::new(), Vec::new(), Vec::new()];

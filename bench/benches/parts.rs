@@ -11,10 +11,10 @@ use axum::{
 use chrono::Utc;
 use divan::{Bencher, black_box};
 use jsonwebtoken::{DecodingKey, EncodingKey, Header};
-use schema::page::Cursor;
+use schema::pagination::Cursor;
 use serde_json::json;
-use service::{
-    listen::App,
+use server::{
+    serve::App,
     token::{self, Claims},
 };
 use tokio::runtime::Runtime;

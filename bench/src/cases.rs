@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, path::Path, process::Command, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use schema::page;
+use schema::pagination;
 use serde_json::json;
 
 use crate::{
@@ -273,7 +273,7 @@ impl Bench {
         let case = |name, size: u64| {
             let text = move |n| {
                 let after = i64::try_from(n % users.saturating_sub(size).max(1) + 1).unwrap_or(1);
-                let variables = json!({ "n": size, "a": page::cursor(Some(after)) });
+                let variables = json!({ "n": size, "a": pagination::encode_cursor(Some(after)) });
                 let body = json!({ "query": QUERY, "variables": variables });
                 http("/graphql", Some(&body.to_string()))
             };
@@ -325,7 +325,7 @@ impl Bench {
                     name: "Classifieds: two services",
                     work: Work::Http(
                         self.users.address,
-                        graphql(OURS, |id| page::cursor(Some(id))),
+                        graphql(OURS, |id| pagination::encode_cursor(Some(id))),
                     ),
                     watched: self.services(),
                 },

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use async_graphql::dataloader::{DataLoader, Loader};
 use axum::{
     Json, Router,
     extract::{Path, State},
@@ -12,7 +13,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use entity::{offer, user};
-use schema::{Batcher, keys::padded};
+use schema::{BatchLoader, Error, batch_loader::BatchResult, batch_sql::pad_to_power_of_two};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectOptions, Database, DatabaseConnection,
     DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -185,43 +186,59 @@ async fn create(
     Ok((StatusCode::CREATED, Json(row.insert(&database).await?.into())))
 }
 
-struct Batches {
-    users: Batcher<i64, user::Model>,
-    offers: Batcher<i64, Vec<offer::Model>>,
+struct Batches2 {
+    users: DataLoader<BatchLoader<UserLoader>>,
+    offers: DataLoader<BatchLoader<OfferLoader>>,
+}
+
+struct UserLoader(DatabaseConnection);
+
+impl Loader<i64> for UserLoader {
+    type Value = user::Model;
+    type Error = Error;
+
+    async fn load(&self, ids: &[i64]) -> BatchResult<i64, user::Model> {
+        let rows =
+            user::Entity::find().filter(user::Column::Id.is_in(pad_to_power_of_two(ids.to_vec())));
+        Ok(rows.all(&self.0).await?.into_iter().map(|row| (row.id, row)).collect())
+    }
+}
+
+struct OfferLoader(DatabaseConnection);
+
+impl Loader<i64> for OfferLoader {
+    type Value = Vec<offer::Model>;
+    type Error = Error;
+
+    async fn load(&self, users: &[i64]) -> BatchResult<i64, Vec<offer::Model>> {
+        let rows = offer::Entity::find()
+            .filter(offer::Column::UserId.is_in(pad_to_power_of_two(users.to_vec())))
+            .order_by_asc(offer::Column::Id);
+        let mut found: HashMap<_, Vec<_>> = HashMap::new();
+        for row in rows.all(&self.0).await? {
+            found.entry(row.user_id).or_default().push(row);
+        }
+        Ok(found)
+    }
 }
 
 fn batched(database: &DatabaseConnection) -> Router {
-    let (users, offers) = (database.clone(), database.clone());
-    let batches = Batches {
-        users: Batcher::new(move |ids| {
-            let database = users.clone();
-            async move {
-                let rows = user::Entity::find().filter(user::Column::Id.is_in(padded(ids)));
-                let rows = rows.all(&database).await?;
-                Ok(rows.into_iter().map(|row| (row.id, row)).collect())
-            }
-        }),
-        offers: Batcher::new(move |users| {
-            let database = offers.clone();
-            async move {
-                let rows = offer::Entity::find()
-                    .filter(offer::Column::UserId.is_in(padded(users)))
-                    .order_by_asc(offer::Column::Id);
-                let mut found: HashMap<_, Vec<_>> = HashMap::new();
-                for row in rows.all(&database).await? {
-                    found.entry(row.user_id).or_default().push(row);
-                }
-                Ok(found)
-            }
-        }),
+    let batches = Batches2 {
+        users: BatchLoader::data_loader(UserLoader(database.clone()), |_| ()),
+        offers: BatchLoader::data_loader(OfferLoader(database.clone()), |_| ()),
     };
     Router::new().route("/user/{id}/", get(read_batched)).with_state(Arc::new(batches))
 }
 
 async fn read_batched(
-    State(batches): State<Arc<Batches>>,
+    State(batches): State<Arc<Batches2>>,
     Path(id): Path<i64>,
 ) -> Result<Result<Json<User>, StatusCode>, Failed> {
-    let Some(user) = batches.users.load(id).await? else { return Ok(Err(StatusCode::NOT_FOUND)) };
-    Ok(Ok(with_offers(user, batches.offers.load(id).await?.unwrap_or_default())))
+    let Some(user) = batches.users.load_one(id).await? else {
+        return Ok(Err(StatusCode::NOT_FOUND));
+    };
+    Ok(Ok(with_offers(
+        Arc::unwrap_or_clone(user),
+        batches.offers.load_one(id).await?.map(Arc::unwrap_or_clone).unwrap_or_default(),
+    )))
 }

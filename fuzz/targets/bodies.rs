@@ -11,9 +11,9 @@ use axum::{
 };
 use futures_util::FutureExt;
 use libfuzzer_sys::fuzz_target;
-use schema::{id, page::MAX};
+use schema::{id, pagination::MAX_PAGE_SIZE};
 use serde_json::Value;
-use service::{
+use server::{
     problem::{MEDIA_TYPE, Problem},
     rest::{Body, Params},
 };

@@ -16,7 +16,7 @@ use futures_util::future::BoxFuture;
 use libfuzzer_sys::fuzz_target;
 use schema::{Error, Result, Viewer, limits};
 use serde_json::{Value, json};
-use service::{
+use server::{
     auth::Authenticate,
     graphql::{Endpoint, PATH, router},
 };
@@ -63,7 +63,7 @@ impl Node {
         Some(Node)
     }
 
-    #[graphql(complexity = "limits::page(first, None, child_complexity)")]
+    #[graphql(complexity = "limits::page_complexity(first, None, child_complexity)")]
     async fn nodes(&self, first: Option<i32>) -> Vec<Node> {
         let rows = first.unwrap_or_default().clamp(0, 2);
         (0..rows).map(|_| Node).collect()
@@ -84,7 +84,7 @@ impl Query {
     }
 
     async fn fails(&self, ctx: &Context<'_>) -> Option<Result<bool>> {
-        Some(Viewer::of(ctx).signed_in().map(|_| true))
+        Some(Viewer::from_ctx(ctx).require_authenticated().map(|_| true))
     }
 
     async fn echo(&self, text: Option<String>) -> Option<String> {

@@ -13,7 +13,7 @@ use clap::Parser;
 use libfuzzer_sys::fuzz_target;
 use sea_orm::Database;
 use serde_json::Value;
-use service::{listen::App, settings::Settings};
+use server::{listen::App, settings::Settings};
 use tempfile::TempDir;
 use tokio::{
     runtime::{Builder, Runtime},

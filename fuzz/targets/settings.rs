@@ -7,7 +7,7 @@ use axum::http::HeaderValue;
 use chrono::{TimeDelta, Utc};
 use clap::Parser;
 use libfuzzer_sys::fuzz_target;
-use service::settings::{Addresses, Settings, http_url, moment, network, span};
+use server::settings::{Addresses, Settings, http_url, moment, network, span};
 use users_api::{Own, Upstream};
 
 #[derive(Parser)]

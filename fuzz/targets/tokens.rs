@@ -12,7 +12,7 @@ use chrono::Utc;
 use jsonwebtoken::DecodingKey;
 use libfuzzer_sys::fuzz_target;
 use schema::Viewer;
-use service::{
+use server::{
     auth,
     token::{self, AUDIENCE, ISSUER, Kind},
 };

@@ -11,8 +11,8 @@ use jsonwebtoken::{
     DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, JwkSet},
 };
-use schema::{Code, Error, Result, Viewer};
-use service::{
+use schema::{Error, ErrorCode, Result, Viewer};
+use server::{
     auth::Authenticate,
     client,
     token::{self, Kind},
@@ -53,7 +53,7 @@ impl Jwks {
         self.fetch().await;
         let Some((keys, _)) = self.kept() else {
             let detail = "The keys that tokens are verified with cannot be fetched.";
-            return Err(Error::new(Code::KeysUnavailable, detail).retry_after(1));
+            return Err(Error::new(ErrorCode::KeysUnavailable, detail).retry_after(1));
         };
         keys.get(kid).cloned().ok_or_else(token::invalid)
     }

@@ -1,35 +1,36 @@
 //! The Offers service: classified ads of users.
 
-mod create;
-mod feed;
+mod batch_insert;
+mod graphql;
+mod idempotency;
 mod jwks;
-mod load;
-mod offer;
-mod once;
+mod loaders;
+mod offer_events;
 mod rest;
-mod user;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use async_graphql::{Context, SDLExportOptions, SchemaBuilder, ValidationMode};
+use async_graphql::{
+    Context, SDLExportOptions, SchemaBuilder, ValidationMode, dataloader::DataLoader,
+};
 use clap::Args;
-use schema::{Batcher, Page, Result, Security, Slice, limits, words};
+use schema::{BatchLoader, Security, descriptions, limits};
 use sea_orm::DatabaseConnection;
-use service::{
+use server::{
     app::{self, Parts},
     auth::Authenticator,
-    client, database, graphql,
-    listen::App,
+    client, database, graphql as graphql_http,
     metrics::Metrics,
-    pages::{self, Link, Pages},
+    serve::App,
     settings::{self, Settings, Switch},
+    web_ui::{self, Link, Pages},
 };
 use tokio::sync::watch;
 
-use create::New;
-use feed::{Feed, OfferSubscription};
+use graphql::offers::{OfferConnection, OfferMutation, OfferQuery};
 use jwks::Jwks;
-use offer::{OfferConnection, OfferMutation, OfferQuery};
+use loaders::OfferLoader;
+use offer_events::{Feed, OfferSubscription};
 
 /// The name of the service.
 pub const NAME: &str = "offers-api";
@@ -61,16 +62,16 @@ pub struct Own {
 type Schema = async_graphql::Schema<OfferQuery, OfferMutation, OfferSubscription>;
 
 /// What the resolvers work with.
-struct Offers {
+struct OffersState {
     database: DatabaseConnection,
     security: Security,
     feed: Arc<Feed>,
-    by_id: Batcher<i64, entity::offer::Model>,
-    of_user: Batcher<(i64, Page), Slice<entity::offer::Model>>,
-    new: Batcher<New, Result<entity::offer::Model>>,
+    by_id: DataLoader<BatchLoader<OfferLoader>>,
+    of_user: DataLoader<BatchLoader<OfferLoader>>,
+    new: DataLoader<BatchLoader<OfferLoader>>,
 }
 
-impl Offers {
+impl OffersState {
     fn new(
         database: DatabaseConnection,
         security: Security,
@@ -78,16 +79,16 @@ impl Offers {
         metrics: &Metrics,
     ) -> Self {
         Self {
-            by_id: metrics.batcher("offers", &database, load::by_id),
-            of_user: metrics.batcher("pages", &database, load::of_user),
-            new: metrics.batcher("new", &database, create::all),
+            by_id: metrics.batches("offers", OfferLoader(database.clone())),
+            of_user: metrics.batches("pages", OfferLoader(database.clone())),
+            new: metrics.batches("new", OfferLoader(database.clone())),
             database,
             security,
             feed,
         }
     }
 
-    fn of<'a>(ctx: &Context<'a>) -> &'a Self {
+    fn from_ctx<'a>(ctx: &Context<'a>) -> &'a Self {
         ctx.data_unchecked::<Arc<Self>>()
     }
 }
@@ -97,7 +98,7 @@ fn types() -> SchemaBuilder<OfferQuery, OfferMutation, OfferSubscription> {
         .enable_federation()
         .enable_subscription_in_federation()
         .override_output_type_description::<OfferConnection>("A page of offers.");
-    words::describe(builder)
+    descriptions::describe_shared_types(builder)
 }
 
 /// The schema as a federation subgraph, in the schema definition language.
@@ -122,7 +123,7 @@ pub async fn app(
         .map_err(|error| format!("DATABASE_URL: {error}"))?;
     let listen_url = own.database_listen_url.as_ref().unwrap_or(&settings.database_url);
     let feed = Feed::start(&database, listen_url);
-    let offers = Arc::new(Offers::new(database.clone(), settings.security, feed, &metrics));
+    let offers = Arc::new(OffersState::new(database.clone(), settings.security, feed, &metrics));
     tokio::spawn(sweep(database.clone()));
     let client =
         client::new(own.jwks_ca.as_deref()).map_err(|error| format!("JWKS_CA: {error}"))?;
@@ -131,13 +132,13 @@ pub async fn app(
     let outside = limits::apply(types()).data(Arc::clone(&offers)).finish();
     let trusted = types().data(offers).validation_mode(ValidationMode::Fast).finish();
     let pages = pages(settings);
-    let open = pages::router(&pages).map_err(|error| error.to_string())?;
-    let graphql = graphql::router(graphql::Endpoint {
+    let open = web_ui::router(&pages).map_err(|error| error.to_string())?;
+    let graphql = graphql_http::router(graphql_http::Endpoint {
         introspection: settings.introspection == Switch::On,
         page: (settings.graphiql == Switch::On)
-            .then(|| Arc::new(move || pages::graphiql(&pages)) as graphql::Page),
+            .then(|| Arc::new(move || web_ui::graphiql(&pages)) as graphql_http::Page),
         shutdown: stopping.clone(),
-        ..graphql::Endpoint::new(outside, Arc::clone(&authenticator))
+        ..graphql_http::Endpoint::new(outside, Arc::clone(&authenticator))
     });
     let api = rest::router(trusted)?.merge(graphql);
     let tables = entity::probes();
@@ -149,7 +150,7 @@ async fn sweep(database: DatabaseConnection) {
     let mut hours = tokio::time::interval(SWEEP);
     loop {
         hours.tick().await;
-        if let Ok(swept @ 1..) = once::forget(&database).await {
+        if let Ok(swept @ 1..) = idempotency::forget(&database).await {
             tracing::info!(swept, "keys of requests forgotten");
         }
     }

@@ -1,7 +1,7 @@
 //! The Offers service alone.
 
 use clap::Parser;
-use service::settings::{self, Addresses, Settings};
+use server::settings::{self, Addresses, Settings};
 
 /// The Offers service: classified ads of users, over REST and GraphQL.
 #[derive(Parser)]
@@ -20,5 +20,5 @@ fn main() {
         command.mut_arg("http_addr", |a| a.default_value("127.0.0.1:8002"))
     });
     let app = async |stopping| offers_api::app(&settings, &own, stopping).await;
-    service::run(offers_api::NAME, addresses, &settings, app);
+    server::run(offers_api::NAME, addresses, &settings, app);
 }

@@ -1,6 +1,6 @@
 //! One error for every resolver, and the list of codes that GraphQL and REST share.
 //!
-//! Which constructor when: [`Fields`](crate::Fields) for input that breaks a rule of its own,
+//! Which constructor when: [`FieldErrors`](crate::FieldErrors) for input that breaks a rule of its own,
 //! [`Error::new`] for a rule of the service, [`Error::internal`] for what is nobody's business but
 //! ours: it is logged, and the client is told nothing of it.
 
@@ -9,7 +9,7 @@ use std::{borrow::Cow, sync::Arc};
 use async_graphql::{Enum, ErrorExtensionValues, Value, value};
 use sea_orm::DbErr;
 
-use crate::away;
+use crate::db_availability;
 
 /// What a resolver answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -19,9 +19,9 @@ macro_rules! codes {
         /// Every code that an error can carry: `extensions.code` in GraphQL, `code` in a problem.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
         #[graphql(name = "ErrorCode")]
-        pub enum Code { $($(#[doc = $doc])+ $name,)+ }
+        pub enum ErrorCode { $($(#[doc = $doc])+ $name,)+ }
 
-        impl Code {
+        impl ErrorCode {
             /// All codes, in the order of this list.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
@@ -120,7 +120,7 @@ impl FieldError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// Which kind.
-    pub code: Code,
+    pub code: ErrorCode,
     /// This occurrence, for a person to read.
     pub detail: Cow<'static, str>,
     /// Each bad field.
@@ -131,13 +131,13 @@ pub struct Error {
 
 impl Error {
     /// A failure of this kind, told in one sentence.
-    pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { code, detail: detail.into(), fields: Vec::new(), retry_after: None }
     }
 
     /// One bad field, told by its pointer and what it must be.
     #[must_use]
-    pub fn field(code: Code, pointer: &str, detail: &'static str) -> Self {
+    pub fn invalid_field(code: ErrorCode, pointer: &str, detail: &'static str) -> Self {
         let field = FieldError { pointer: pointer.to_owned(), detail: detail.into() };
         Self::new(code, field.sentence()).with_fields(vec![field])
     }
@@ -166,22 +166,22 @@ impl Error {
     /// Logs what happened and tells the client nothing of it.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         tracing::error!(%cause, "internal error");
-        Self::new(Code::Internal, "Something went wrong on our side.")
+        Self::new(ErrorCode::Internal, "Something went wrong on our side.")
     }
 
     /// No such object.
     #[must_use]
     pub fn not_found(what: &'static str) -> Self {
-        Self::new(Code::NotFound, what)
+        Self::new(ErrorCode::NotFound, what)
     }
 }
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        if away::notice(&error) {
+        if db_availability::notice(&error) {
             tracing::warn!(%error, "database unavailable");
             let detail = "The database cannot be reached at the moment.";
-            return Self::new(Code::DatabaseUnavailable, detail).retry_after(1);
+            return Self::new(ErrorCode::DatabaseUnavailable, detail).retry_after(1);
         }
         Self::internal(error)
     }

@@ -12,15 +12,15 @@ pub fn parse(id: &str) -> Option<i64> {
 
 /// The number as an `ID`.
 #[must_use]
-pub fn show(id: i64) -> ID {
+pub fn to_graphql_id(id: i64) -> ID {
     ID(id.to_string())
 }
 
 /// An id as GraphQL carries it, read out of JSON that is at hand as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Text(pub i64);
+pub struct IdString(pub i64);
 
-impl<'de> Deserialize<'de> for Text {
+impl<'de> Deserialize<'de> for IdString {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let id = parse(<&str>::deserialize(deserializer)?);
         id.map(Self).ok_or_else(|| D::Error::custom("not an id"))

@@ -1,27 +1,24 @@
-//! What both GraphQL schemas share, and no HTTP: error codes, who asks and what they may do,
-//! paging, batching, limits, and answers that are written at once.
+//! The types and rules of the graph that both services share: error codes, the viewer and what they
+//! may do, pagination, batched look-ups, limits.
 
-pub mod ahead;
-pub mod at_hand;
-pub mod away;
-pub mod batch;
+pub mod batch_loader;
+pub mod batch_sql;
+pub mod db_availability;
+pub mod descriptions;
 pub mod error;
-pub mod fields;
 pub mod id;
-pub mod json;
-pub mod keys;
 pub mod limits;
-pub mod page;
-pub mod time;
+pub mod pagination;
+pub mod prefetch;
+pub mod timestamp;
+pub mod validation;
 pub mod viewer;
-pub mod words;
 
-pub use ahead::Ahead;
-pub use at_hand::{AtHand, AtOnce, Ready};
-pub use batch::Batcher;
-pub use error::{Code, Error, FieldError, Result};
-pub use fields::Fields;
-pub use json::{Ids, Json};
-pub use page::{Page, Slice};
-pub use time::Time;
+pub use batch_loader::BatchLoader;
+pub use direct_json::{DirectJson, DirectJsonEnabled, IdFormat, JsonWriter, WriteJson};
+pub use error::{Error, ErrorCode, FieldError, Result};
+pub use pagination::{Page, PageRequest};
+pub use prefetch::PrefetchedOffers;
+pub use timestamp::Timestamp;
+pub use validation::FieldErrors;
 pub use viewer::{Security, Viewer};

@@ -14,7 +14,7 @@ pub const ALIASES: usize = 50;
 pub const DIRECTIVES: usize = 8;
 
 /// How many rows a list without a size of its own is counted as.
-pub const LIST: usize = 20;
+pub const UNSIZED_LIST_COST: usize = 20;
 
 /// Puts the limits on a schema that outside documents reach.
 #[must_use]
@@ -30,8 +30,10 @@ pub fn apply<Q, M, S>(builder: SchemaBuilder<Q, M, S>) -> SchemaBuilder<Q, M, S>
 
 /// The complexity of a page: its fields as often as the page can hold rows.
 #[must_use]
-pub fn page(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
-    let size = first.or(last).unwrap_or(crate::page::DEFAULT);
+pub fn page_complexity(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
+    let size = first.or(last).unwrap_or(crate::pagination::DEFAULT_PAGE_SIZE);
     // One that no page has is refused when the page is read, with words that name it.
-    1 + usize::try_from(size.min(crate::page::MAX)).unwrap_or_default().saturating_mul(child)
+    1 + usize::try_from(size.min(crate::pagination::MAX_PAGE_SIZE))
+        .unwrap_or_default()
+        .saturating_mul(child)
 }

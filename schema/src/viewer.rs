@@ -6,7 +6,7 @@ use async_graphql::Context;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::{Code, Error, Result};
+use crate::{Error, ErrorCode, Result};
 
 /// How much a client must prove, the setting `SECURITY`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub enum Viewer {
 impl Viewer {
     /// Who asks in this request.
     #[must_use]
-    pub fn of(ctx: &Context<'_>) -> Self {
+    pub fn from_ctx(ctx: &Context<'_>) -> Self {
         ctx.data_opt::<Self>().copied().unwrap_or_default()
     }
 
@@ -64,7 +64,7 @@ impl Viewer {
 
     /// Whether this is that user.
     #[must_use]
-    pub fn is(self, user_id: i64) -> bool {
+    pub fn is_user(self, user_id: i64) -> bool {
         self.id() == Some(user_id)
     }
 
@@ -72,21 +72,22 @@ impl Viewer {
     ///
     /// # Errors
     /// `UNAUTHENTICATED` without a token.
-    pub fn signed_in(self) -> Result<i64> {
-        self.id().ok_or_else(|| Error::new(Code::Unauthenticated, "An access token is needed."))
+    pub fn require_authenticated(self) -> Result<i64> {
+        self.id()
+            .ok_or_else(|| Error::new(ErrorCode::Unauthenticated, "An access token is needed."))
     }
 
     /// Lets through who may create, change or delete for that user.
     ///
     /// # Errors
     /// `UNAUTHENTICATED` without a token where one is needed, `FORBIDDEN` with another's.
-    pub fn act_for(self, security: Security, user_id: i64) -> Result<()> {
+    pub fn authorize_as(self, security: Security, user_id: i64) -> Result<()> {
         match (self.id(), security) {
             (None, Security::Spec) => Ok(()),
-            (None, Security::Strict) => self.signed_in().map(drop),
+            (None, Security::Strict) => self.require_authenticated().map(drop),
             (Some(id), _) if id == user_id => Ok(()),
             (Some(_), _) => {
-                Err(Error::new(Code::Forbidden, "The access token belongs to another user."))
+                Err(Error::new(ErrorCode::Forbidden, "The access token belongs to another user."))
             }
         }
     }
@@ -95,10 +96,10 @@ impl Viewer {
     ///
     /// # Errors
     /// `UNAUTHENTICATED` without a token where one is needed.
-    pub fn look_around(self, security: Security) -> Result<()> {
+    pub fn require_authenticated_if_strict(self, security: Security) -> Result<()> {
         match security {
             Security::Spec => Ok(()),
-            Security::Strict => self.signed_in().map(drop),
+            Security::Strict => self.require_authenticated().map(drop),
         }
     }
 }
@@ -113,12 +114,12 @@ mod tests {
 
     #[test]
     fn only_the_user_concerned_may_act() {
-        let code = |viewer: Viewer, mode| viewer.act_for(mode, 1).map_err(|error| error.code);
+        let code = |viewer: Viewer, mode| viewer.authorize_as(mode, 1).map_err(|error| error.code);
         for mode in [Security::Spec, Security::Strict] {
             assert_eq!(code(user(1), mode), Ok(()));
-            assert_eq!(code(user(2), mode), Err(Code::Forbidden));
+            assert_eq!(code(user(2), mode), Err(ErrorCode::Forbidden));
         }
         assert_eq!(code(Viewer::Anonymous, Security::Spec), Ok(()));
-        assert_eq!(code(Viewer::Anonymous, Security::Strict), Err(Code::Unauthenticated));
+        assert_eq!(code(Viewer::Anonymous, Security::Strict), Err(ErrorCode::Unauthenticated));
     }
 }

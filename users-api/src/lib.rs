@@ -1,54 +1,55 @@
 //! The Users service: who registers, logs in and offers.
 
-mod account;
-mod event;
-mod figures;
-mod keys;
-mod load;
+mod accounts;
+mod graphql;
+mod loaders;
 mod login;
-mod offers;
-mod password;
+mod login_throttle;
+mod metrics;
+mod offers_client;
+mod passwords;
 mod rest;
-mod rules;
-mod session;
+mod security_log;
+mod sessions;
 mod settings;
-mod throttle;
-mod token;
-mod upstream;
-mod user;
+mod signing_keys;
+mod tokens;
+mod validation;
 
 use std::{sync::Arc, time::Duration};
 
 use async_graphql::{
     Context, EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder, ValidationMode,
+    dataloader::DataLoader,
 };
 use axum::{Json, Router, http::header, routing::get};
 use chrono::TimeDelta;
-use schema::{Batcher, Page, Security, Slice, limits, words};
+use schema::{BatchLoader, Security, descriptions, limits};
 use sea_orm::DatabaseConnection;
-use service::{
+use server::{
     app::{self, Parts},
     auth::Authenticator,
-    client, database, graphql,
-    listen::App,
+    client, database, graphql as graphql_http,
     metrics::Metrics,
-    pages::{self, Link, Pages},
+    serve::App,
     settings::{Settings, Switch},
+    web_ui::{self, Link, Pages},
 };
 use tokio::sync::watch;
 
-use account::AccountMutation;
-use figures::Figures;
-use keys::Keys;
+use accounts::AccountMutation;
+use graphql::users::{OfferConnection, UserConnection, UserQuery};
+use loaders::UserLoader;
 use login::LoginMutation;
-use offers::Offers;
-use password::Hasher;
-use throttle::Throttle;
-use user::{OfferConnection, UserConnection, UserQuery};
+use login_throttle::Throttle;
+use metrics::Figures;
+use offers_client::Offers;
+use passwords::Hasher;
+use signing_keys::Keys;
 
-pub use keys::Rotated;
-pub use password::demo_hash;
+pub use passwords::demo_hash;
 pub use settings::{Own, Rotation, Upstream};
+pub use signing_keys::Rotated;
 
 /// The name of the service.
 pub const NAME: &str = "users-api";
@@ -63,12 +64,12 @@ struct Mutation(AccountMutation, LoginMutation);
 type Schema = async_graphql::Schema<UserQuery, Mutation, EmptySubscription>;
 
 /// What the resolvers work with.
-struct Users {
+struct UsersState {
     database: DatabaseConnection,
     security: Security,
-    rows: Batcher<i64, user::Row>,
-    names: Batcher<String, user::Row>,
-    pages: Batcher<Page, Slice<user::Row>>,
+    rows: DataLoader<BatchLoader<UserLoader>>,
+    names: DataLoader<BatchLoader<UserLoader>>,
+    pages: DataLoader<BatchLoader<UserLoader>>,
     offers: Offers,
     hasher: Hasher,
     throttle: Throttle,
@@ -77,8 +78,8 @@ struct Users {
     refresh_ttl: TimeDelta,
 }
 
-impl Users {
-    fn of<'a>(ctx: &Context<'a>) -> &'a Self {
+impl UsersState {
+    fn from_ctx<'a>(ctx: &Context<'a>) -> &'a Self {
         ctx.data_unchecked::<Arc<Self>>()
     }
 }
@@ -88,7 +89,7 @@ fn types() -> SchemaBuilder<UserQuery, Mutation, EmptySubscription> {
         .enable_federation()
         .override_output_type_description::<UserConnection>("A page of users.")
         .override_output_type_description::<OfferConnection>("A page of offers.");
-    words::describe(builder)
+    descriptions::describe_shared_types(builder)
 }
 
 /// The schema as a federation subgraph, in the schema definition language.
@@ -122,13 +123,13 @@ pub async fn app(
     let authenticator: Authenticator = Arc::clone(&users) as _;
     let outside = limits::apply(types()).data(Arc::clone(&users)).finish();
     let trusted = types().data(users).validation_mode(ValidationMode::Fast).finish();
-    let graphql = graphql::router(graphql::Endpoint {
+    let graphql = graphql_http::router(graphql_http::Endpoint {
         introspection: settings.introspection == Switch::On,
         page: (settings.graphiql == Switch::On)
-            .then(|| Arc::new(move || pages::graphiql(&pages)) as graphql::Page),
+            .then(|| Arc::new(move || web_ui::graphiql(&pages)) as graphql_http::Page),
         once: &["register", "authenticate", "refresh", "changePassword"],
         shutdown: stopping.clone(),
-        ..graphql::Endpoint::new(outside, Arc::clone(&authenticator))
+        ..graphql_http::Endpoint::new(outside, Arc::clone(&authenticator))
     });
     let api = rest::router(trusted)?.merge(graphql);
     let tables = entity::probes();
@@ -143,17 +144,22 @@ fn users(
     database: DatabaseConnection,
     metrics: &Metrics,
     figures: Figures,
-) -> Result<Users, String> {
+) -> Result<UsersState, String> {
     let keys = Keys::open(&own.keys.jwt_key_dir).map_err(|error| own.keys.named(&error))?;
     let client = client::new(upstream.offers_ca.as_deref())
         .map_err(|error| format!("OFFERS_CA: {error}"))?;
     let ttl = |name, span| TimeDelta::from_std(span).map_err(|error| format!("{name}: {error}"));
     let Figures { hashes_waiting, hashes_running, upstream: figures } = figures;
-    let way = upstream::Upstream::new(client, &upstream.offers_url, own.offers_patience, figures);
-    Ok(Users {
-        rows: metrics.batcher("users", &database, load::by_id),
-        names: metrics.batcher("names", &database, load::by_name),
-        pages: metrics.batcher("lists", &database, load::pages),
+    let way = offers_client::transport::Upstream::new(
+        client,
+        &upstream.offers_url,
+        own.offers_patience,
+        figures,
+    );
+    Ok(UsersState {
+        rows: metrics.batches("users", UserLoader(database.clone())),
+        names: metrics.batches("names", UserLoader(database.clone())),
+        pages: metrics.batches("lists", UserLoader(database.clone())),
         database,
         security: settings.security,
         offers: Offers::new(&way, metrics),
@@ -167,15 +173,15 @@ fn users(
 }
 
 /// The pages, and the public keys (RFC 7517).
-fn open(users: Arc<Users>, pages: &Pages) -> Result<Router, String> {
+fn open(users: Arc<UsersState>, pages: &Pages) -> Result<Router, String> {
     let jwks = get(async move || {
         ([(header::CACHE_CONTROL, "public, max-age=300")], Json(users.keys.ring().published()))
     });
-    let pages = pages::router(pages).map_err(|error| error.to_string())?;
+    let pages = web_ui::router(pages).map_err(|error| error.to_string())?;
     Ok(pages.route("/.well-known/jwks.json", jwks))
 }
 
-async fn sweep(users: Arc<Users>) {
+async fn sweep(users: Arc<UsersState>) {
     let mut hours = tokio::time::interval(SWEEP);
     loop {
         hours.tick().await;
@@ -204,7 +210,7 @@ fn pages(settings: &Settings) -> Pages {
         ],
         graphiql: settings.graphiql == Switch::On,
         queries: &[
-            include_str!("../graphiql/me.graphql"),
+            include_str!("../graphiql/user_with_offers.graphql"),
             include_str!("../graphiql/register.graphql"),
             include_str!("../graphiql/authenticate.graphql"),
             include_str!("../graphiql/users.graphql"),

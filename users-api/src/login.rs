@@ -4,19 +4,19 @@ use std::hash::Hash;
 
 use async_graphql::{Context, InputObject, Object, SimpleObject, parser::types::Field};
 use entity::{PasswordHash, fold_case, user};
-use schema::{AtHand, Code, Error, Json, Ready, Result};
+use schema::{DirectJson, Error, ErrorCode, JsonWriter, Result, WriteJson};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
-use service::origin;
+use server::client_ip;
 
 use crate::{
-    Users,
-    event::{Event, Outcome},
-    password::Verdict,
-    rules,
-    session::Pair,
-    throttle::Attempt,
-    user::User,
+    UsersState,
+    graphql::users::User,
+    login_throttle::Attempt,
+    passwords::Verdict,
+    security_log::{Event, Outcome},
+    sessions::Pair,
+    validation,
 };
 
 /// Who logs in.
@@ -49,17 +49,17 @@ pub(crate) struct Session {
 impl Session {
     /// The identifier of the user.
     async fn user_id(&self) -> async_graphql::ID {
-        schema::id::show(self.user)
+        schema::id::to_graphql_id(self.user)
     }
 
     /// The user.
-    async fn user(&self, ctx: &Context<'_>) -> Result<AtHand<User>> {
-        Users::of(ctx).some(ctx, self.user).await
+    async fn user(&self, ctx: &Context<'_>) -> Result<DirectJson<User>> {
+        UsersState::from_ctx(ctx).some(ctx, self.user).await
     }
 }
 
-impl Ready for Session {
-    fn write(&self, field: &Field, json: &mut Json) -> Option<()> {
+impl WriteJson for Session {
+    fn write(&self, field: &Field, json: &mut JsonWriter) -> Option<()> {
         match field.name.node.as_str() {
             "accessToken" => json.text(&self.access_token),
             "refreshToken" => json.text(&self.refresh_token),
@@ -89,8 +89,8 @@ impl LoginMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Who logs in.")] input: AuthenticateInput,
-    ) -> Result<AtHand<Session>> {
-        Users::of(ctx).authenticate(input).await.map(Session::from).map(AtHand)
+    ) -> Result<DirectJson<Session>> {
+        UsersState::from_ctx(ctx).authenticate(input).await.map(Session::from).map(DirectJson)
     }
 
     /// Trades a refresh token for a new pair. A token that was traded before ends its session.
@@ -98,8 +98,12 @@ impl LoginMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(secret, desc = "The refresh token of the newest pair.")] refresh_token: String,
-    ) -> Result<AtHand<Session>> {
-        Users::of(ctx).refresh_session(&refresh_token).await.map(Session::from).map(AtHand)
+    ) -> Result<DirectJson<Session>> {
+        UsersState::from_ctx(ctx)
+            .refresh_session(&refresh_token)
+            .await
+            .map(Session::from)
+            .map(DirectJson)
     }
 
     /// Ends the session of a refresh token. True even where there was nothing to end.
@@ -108,17 +112,17 @@ impl LoginMutation {
         ctx: &Context<'_>,
         #[graphql(secret, desc = "A refresh token of the session.")] refresh_token: String,
     ) -> Result<bool> {
-        Users::of(ctx).logout(&refresh_token).await.map(|()| true)
+        UsersState::from_ctx(ctx).logout(&refresh_token).await.map(|()| true)
     }
 }
 
-impl Users {
+impl UsersState {
     async fn authenticate(&self, input: AuthenticateInput) -> Result<Pair> {
         let AuthenticateInput { username, password } = input;
         let attempt = self.attempt("login", fold_case(&username), None)?;
         let place = self.hasher.queue()?;
         // No user has such a name, and PostgreSQL refuses text with NUL.
-        let row = match rules::username(&username) {
+        let row = match validation::username(&username) {
             None => user::Entity::find_by_name(&username).one(&self.database).await?,
             Some(_) => None,
         };
@@ -137,7 +141,7 @@ impl Users {
             attempt.failed();
             Event::new("login").user(row.map(|row| row.id)).log(Outcome::Refused);
             let detail = "The username or the password is wrong.";
-            return Err(Error::new(Code::InvalidCredentials, detail));
+            return Err(Error::new(ErrorCode::InvalidCredentials, detail));
         };
         attempt.succeeded();
         Event::new("login").user(pair.user).session(pair.session).log(Outcome::Done);
@@ -151,7 +155,7 @@ impl Users {
         account: impl Hash,
         user: Option<i64>,
     ) -> Result<Attempt<'_>> {
-        let attempt = self.throttle.begin((what, account), origin::current());
+        let attempt = self.throttle.begin((what, account), client_ip::current());
         attempt.inspect_err(|_| Event::new(what).user(user).log(Outcome::Slowed))
     }
 

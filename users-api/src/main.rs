@@ -4,7 +4,7 @@ use clap::{
     ArgMatches, Command, CommandFactory, Error, FromArgMatches, Parser, Subcommand as _,
     error::Result,
 };
-use service::settings::{self, Addresses, Settings};
+use server::settings::{self, Addresses, Settings};
 
 /// The Users service: who registers, logs in and offers, over REST and GraphQL.
 #[derive(Parser)]
@@ -72,7 +72,7 @@ fn main() {
         Invocation::Serve(arguments) => {
             let Arguments { addresses, settings, own, upstream } = *arguments;
             let app = async |stopping| users_api::app(&settings, &own, &upstream, stopping).await;
-            service::run(users_api::NAME, addresses, &settings, app);
+            server::run(users_api::NAME, addresses, &settings, app);
         }
         Invocation::Task(Task::Keys(Keys::Rotate(rotation))) => rotate(&rotation),
     }

@@ -3,9 +3,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use service::settings;
+use server::settings;
 
-use crate::keys::{self, Rotated};
+use crate::signing_keys::{self, Rotated};
 
 /// What only this service needs to know.
 #[derive(Clone, Debug, Args)]
@@ -54,7 +54,8 @@ impl Rotation {
     /// Where a key is waiting already for its time, or the folder cannot be written.
     pub fn run(&self) -> Result<Rotated, String> {
         let Self { keys, lead } = self;
-        keys::rotate(&keys.jwt_key_dir, *lead, keys.refresh_ttl).map_err(|error| keys.named(&error))
+        signing_keys::rotate(&keys.jwt_key_dir, *lead, keys.refresh_ttl)
+            .map_err(|error| keys.named(&error))
     }
 }
 

@@ -9,7 +9,7 @@
 use clap::Parser;
 use entity::{PasswordHash, offer, user};
 use sea_orm::{ActiveValue::Set, EntityTrait};
-use service::{listen::App, settings::Settings};
+use server::{serve::App, settings::Settings};
 use tempfile::TempDir;
 use tokio::sync::watch;
 

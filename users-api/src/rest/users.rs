@@ -7,20 +7,20 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use schema::{Error, Result, Viewer, page};
-use service::{
+use schema::{Error, Result, Viewer, pagination};
+use server::{
     problem::Problem,
-    rest::{Answer, Body, Page, Params, next_link, page_of},
+    rest::{Answer, Body, PageJson, Params, next_link, page_of},
 };
 
 use super::{
     Rest,
-    shapes::{
+    dto::{
         NewUser, OfferParams, PageParams, Registration, User, UserChange, UserId, UserPage,
         UserWithOffers,
     },
 };
-use crate::{password, rules};
+use crate::{passwords, validation};
 
 type Shared = State<Arc<Rest>>;
 type Segment = Result<Path<String>, PathRejection>;
@@ -38,9 +38,9 @@ pub(crate) async fn register(
     mut body: Body,
 ) -> Result<Response, Problem> {
     let input = value!({
-        "username": body.text("username", Some(rules::username)),
-        "password": body.text("password", Some(password::rule)),
-        "email": body.text("email", Some(rules::email)),
+        "username": body.text("username", Some(validation::username)),
+        "password": body.text("password", Some(passwords::rule)),
+        "email": body.text("email", Some(validation::email)),
     });
     body.finish()?;
     let answer = rest.register.run(&rest.schema, viewer, [("input", input)]).await?;
@@ -61,9 +61,9 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let name = if body.has("login") && !body.has("username") { "login" } else { "username" };
     let input = value!({
-        "username": body.text(name, Some(rules::username)),
-        "password": body.text("password", Some(password::rule)),
-        "email": body.optional_text("email", Some(rules::email)),
+        "username": body.text(name, Some(validation::username)),
+        "password": body.text("password", Some(passwords::rule)),
+        "email": body.optional_text("email", Some(validation::email)),
     });
     body.finish()?;
     let answer = rest.register.run(&rest.schema, viewer, [("input", input)]).await;
@@ -92,13 +92,13 @@ pub(crate) async fn read(
     segment: Segment,
     mut params: Params,
 ) -> Result<Response, Problem> {
-    let size = params.size("offers_limit", page::MAX);
+    let size = params.size("offers_limit", pagination::MAX_PAGE_SIZE);
     let after = params.after("offers_after");
     params.finish()?;
     let variables = [
         key(segment)?.variable(),
         ("first", Value::from(size)),
-        ("after", page::cursor(after).into()),
+        ("after", pagination::encode_cursor(after).into()),
     ];
     let answer = rest.user.run(&rest.schema, viewer, variables).await?;
     let page = answer.read::<Option<UserPage<'_>>>()?.ok_or_else(not_found)?;
@@ -121,11 +121,13 @@ pub(crate) async fn list(
     Extension(viewer): Extension<Viewer>,
     mut params: Params,
 ) -> Result<Response, Problem> {
-    let (size, after) = (params.size("limit", page::DEFAULT), params.after("after"));
+    let (size, after) =
+        (params.size("limit", pagination::DEFAULT_PAGE_SIZE), params.after("after"));
     params.finish()?;
-    let variables = [("first", Value::from(size)), ("after", page::cursor(after).into())];
+    let variables =
+        [("first", Value::from(size)), ("after", pagination::encode_cursor(after).into())];
     let answer = rest.users.run(&rest.schema, viewer, variables).await?;
-    let found: Page<'_> = answer.read()?;
+    let found: PageJson<'_> = answer.read()?;
     let next = found.continues();
     let link = next.map(|user| next_link("/user/", &[("limit", size.into()), ("after", user)]));
     Ok(page_of(found.nodes, link))
@@ -148,11 +150,11 @@ pub(crate) async fn update(
 ) -> Result<Answer, Problem> {
     let mut input = IndexMap::new();
     if body.names("username") {
-        let username = body.text("username", Some(rules::username));
+        let username = body.text("username", Some(validation::username));
         input.insert(Name::new("username"), Value::from(username));
     }
     if body.names("email") {
-        let email = body.optional_text("email", Some(rules::email));
+        let email = body.optional_text("email", Some(validation::email));
         input.insert(Name::new("email"), Value::from(email));
     }
     body.finish()?;

@@ -1,0 +1,2 @@
+pub(crate) mod offers;
+pub(crate) mod users;
