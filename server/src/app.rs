@@ -127,7 +127,7 @@ async fn frame(State(around): State<Arc<Around>>, request: Request, next: Next) 
     let origin = client_ip::of(&request, &around.proxies);
     let count = around.metrics.begin(&request);
     let response = client_ip::serve(origin, next.run(request)).await;
-    let mut response = problem::shape(response);
+    let mut response = problem::normalize_error_response(response);
     harden(&mut response);
     count.end(&response);
     if plain && *around.stopping.borrow() {

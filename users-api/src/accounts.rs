@@ -9,6 +9,7 @@ use sea_orm::{
     QueryFilter, SqlErr, TransactionTrait, sea_query::Expr,
 };
 use server::telemetry;
+use utoipa::ToSchema;
 
 use crate::{
     UsersState,
@@ -25,36 +26,115 @@ const PASSWORD_CHANGE: &str = "password change";
 const DELETION: &str = "deletion";
 
 /// A new user.
-#[derive(InputObject)]
+#[derive(InputObject, ToSchema)]
 pub(crate) struct RegisterInput {
     /// The name to log in with: 1 to 64 characters without white space, unique regardless of case.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\s\u0000-\u001F\u007F-\u009F]+$",
+        example = "alice"
+    )]
     username: String,
     /// The password: 1 to 1024 bytes; in strict mode at least 8 characters and not a common one.
     #[graphql(secret)]
+    #[schema(min_length = 1, max_length = 1024, example = "correct horse")]
     password: String,
     /// The email address, unique regardless of case.
+    #[schema(max_length = 254, format = Email, example = "alice@example.org")]
     email: Option<String>,
 }
 
-/// What to change of a user. What is left out stays.
-#[derive(InputObject)]
+impl RegisterInput {
+    /// Applies the rules for a new user.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` that names each bad field.
+    pub(crate) fn validate(&self, security: Security) -> Result<()> {
+        let mut errors = FieldErrors::default();
+        errors.check("/username", &self.username, validation::username);
+        errors.check("/password", &self.password, password_validator(security));
+        if let Some(email) = &self.email {
+            errors.check("/email", email, validation::email);
+        }
+        errors.into_result()
+    }
+}
+
+/// Fields of a user to update. Omitted fields are unchanged.
+#[derive(InputObject, ToSchema)]
 pub(crate) struct UpdateUserInput {
     /// The name to log in with: 1 to 64 characters without white space, unique regardless of case.
+    #[schema(
+        value_type = String,
+        required = false,
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\s\u0000-\u001F\u007F-\u009F]+$",
+        example = "alice"
+    )]
     username: MaybeUndefined<String>,
-    /// The email address, unique regardless of case; null takes it away.
+    /// The email address, unique regardless of case; null removes it.
+    #[schema(
+        value_type = Option<String>,
+        max_length = 254,
+        format = Email,
+        example = "alice@example.com"
+    )]
     email: MaybeUndefined<String>,
 }
 
-/// A new password.
-#[derive(InputObject)]
+impl UpdateUserInput {
+    /// Applies the rules for the fields that are present.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` that names each bad field.
+    pub(crate) fn validate(&self) -> Result<()> {
+        let mut errors = FieldErrors::default();
+        match &self.username {
+            MaybeUndefined::Undefined => (),
+            MaybeUndefined::Null => errors.push("/username", "must not be null"),
+            MaybeUndefined::Value(name) => errors.check("/username", name, validation::username),
+        }
+        if let MaybeUndefined::Value(email) = &self.email {
+            errors.check("/email", email, validation::email);
+        }
+        errors.into_result()
+    }
+}
+
+/// The current password and a new one.
+#[derive(InputObject, ToSchema)]
 pub(crate) struct ChangePasswordInput {
-    /// The password until now.
+    /// The current password.
     #[graphql(secret)]
+    #[schema(example = "correct horse")]
     old_password: String,
     /// The new password: 1 to 1024 bytes; in strict mode at least 8 characters and not a common
     /// one.
     #[graphql(secret)]
+    #[schema(min_length = 1, max_length = 1024, example = "battery staple")]
     new_password: String,
+}
+
+impl ChangePasswordInput {
+    /// Applies the rules for the new password.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` that names the field.
+    pub(crate) fn validate(&self, security: Security) -> Result<()> {
+        let mut errors = FieldErrors::default();
+        errors.check("/newPassword", &self.new_password, password_validator(security));
+        errors.into_result()
+    }
+}
+
+/// Returns the rule for a new password in this mode.
+fn password_validator(security: Security) -> schema::validation::Validator {
+    match security {
+        Security::Spec => passwords::rule,
+        Security::Strict => passwords::strict_rule,
+    }
 }
 
 #[derive(Default)]
@@ -69,13 +149,7 @@ impl AccountMutation {
         #[graphql(desc = "Who registers.")] input: RegisterInput,
     ) -> Result<DirectJson<User>> {
         let users = UsersState::from_ctx(ctx);
-        let mut fields = FieldErrors::default();
-        fields.check("/username", &input.username, validation::username);
-        fields.check("/password", &input.password, users.password_rule());
-        if let Some(email) = &input.email {
-            fields.check("/email", email, validation::email);
-        }
-        fields.into_result()?;
+        input.validate(users.security)?;
         users.register(input).await.map(User::own).map(DirectJson)
     }
 
@@ -89,16 +163,7 @@ impl AccountMutation {
         let users = UsersState::from_ctx(ctx);
         let (viewer, id) = (Viewer::from_ctx(ctx), id::parse(&id).ok_or_else(not_found)?);
         users.allow(CHANGE, viewer, id)?;
-        let mut fields = FieldErrors::default();
-        match &input.username {
-            MaybeUndefined::Undefined => (),
-            MaybeUndefined::Null => fields.push("/username", "must not be null"),
-            MaybeUndefined::Value(name) => fields.check("/username", name, validation::username),
-        }
-        if let MaybeUndefined::Value(email) = &input.email {
-            fields.check("/email", email, validation::email);
-        }
-        fields.into_result()?;
+        input.validate()?;
         let row = users.change(id, input).await?;
         Event::new(CHANGE).user(row.id).by(viewer).log(Outcome::Done);
         Ok(DirectJson(User::own(row)))
@@ -112,9 +177,7 @@ impl AccountMutation {
     ) -> Result<bool> {
         let users = UsersState::from_ctx(ctx);
         let id = Viewer::from_ctx(ctx).require_authenticated()?;
-        let mut fields = FieldErrors::default();
-        fields.check("/newPassword", &input.new_password, users.password_rule());
-        fields.into_result()?;
+        input.validate(users.security)?;
         users.change_password(id, input).await.map(|()| true)
     }
 
@@ -137,13 +200,6 @@ impl AccountMutation {
 }
 
 impl UsersState {
-    fn password_rule(&self) -> schema::validation::Validator {
-        match self.security {
-            Security::Spec => passwords::rule,
-            Security::Strict => passwords::strict_rule,
-        }
-    }
-
     /// Lets through who may do this to a user. A refusal is an event (OWASP ASVS 5.0, 16.3.2).
     fn allow(&self, what: &'static str, viewer: Viewer, id: i64) -> Result<()> {
         let refused = |_: &Error| Event::new(what).user(id).by(viewer).log(Outcome::Refused);

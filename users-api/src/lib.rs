@@ -131,7 +131,7 @@ pub async fn app(
         shutdown: stopping.clone(),
         ..graphql_http::Endpoint::new(outside, Arc::clone(&authenticator))
     });
-    let api = rest::router(trusted)?.merge(graphql);
+    let api = rest::router(trusted, settings.security)?.merge(graphql);
     let tables = entity::probes();
     let parts = Parts { settings, database, tables, metrics, authenticator, stopping, api, open };
     Ok(app::assemble(parts))

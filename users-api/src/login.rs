@@ -8,6 +8,7 @@ use schema::{DirectJson, Error, ErrorCode, JsonWriter, Result, WriteJson};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
 use server::client_ip;
+use utoipa::ToSchema;
 
 use crate::{
     UsersState,
@@ -19,29 +20,37 @@ use crate::{
     validation,
 };
 
-/// Who logs in.
-#[derive(InputObject)]
+/// Credentials for `authenticate`.
+#[derive(InputObject, ToSchema)]
 pub(crate) struct AuthenticateInput {
     /// The username, in any case.
+    #[schema(example = "alice")]
     username: String,
     /// The password.
     #[graphql(secret)]
+    #[schema(example = "correct horse")]
     password: String,
 }
 
 /// A session of a user, as its newest pair of tokens.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, ToSchema)]
 #[graphql(complex)]
 pub(crate) struct Session {
     /// Sent with each request as `Authorization: Bearer …`. It lasts for `expiresIn`.
+    #[schema(example = "eyJhbGciOiJFUzI1NiIs…")]
     access_token: String,
-    /// Traded for a new pair by `refresh`, once.
+    /// Exchanged for a new pair by `refresh`, once.
+    #[schema(example = "eyJhbGciOiJFUzI1NiIs…")]
     refresh_token: String,
     /// Always `Bearer` (RFC 6750).
+    #[schema(example = "Bearer")]
     token_type: &'static str,
-    /// For how many seconds the access token is good.
+    /// The lifetime of the access token in seconds.
+    #[schema(example = 600)]
     expires_in: i64,
+    /// The identifier of the user.
     #[graphql(skip)]
+    #[schema(rename = "user_id", example = 1)]
     user: i64,
 }
 

@@ -173,7 +173,7 @@ fn status(media: Media, answer: &Answer) -> StatusCode {
                 Media::Json,
             ) => StatusCode::OK,
             (ErrorCode::PersistedQueryNotFound, Media::Response) => StatusCode::BAD_REQUEST,
-            (code, _) => problem::status(code),
+            (code, _) => problem::http_status(code),
         },
     }
 }
