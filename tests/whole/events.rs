@@ -1,4 +1,4 @@
-//! The log of events.
+//! The security log.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -13,12 +13,12 @@ on_every_stack!(tell_who_did_what_from_where, tell_what_was_refused);
 fn events(stack: &Stack) -> Vec<Value> {
     let logs = stack.logs();
     let lines = logs.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    lines.filter(|line| line["target"] == "events").collect()
+    lines.filter(|line| line["target"] == "security").collect()
 }
 
 /// All events, once somebody is deleted, which is the last of them.
 async fn until_deletion(stack: &Stack) -> Vec<Value> {
-    let last = |event: &Value| event["message"] == "deletion" && event["outcome"] == "done";
+    let last = |event: &Value| event["message"] == "user_deleted" && event["outcome"] == "success";
     poll::until("the last event is written", async || {
         let events = events(stack);
         events.iter().any(last).then_some(events)
@@ -65,7 +65,7 @@ async fn tell_who_did_what_from_where(layout: Layout) {
         .iter()
         .map(|event| {
             let text = |name| text(event, name);
-            (text("message"), text("outcome"), text("from"), event["user"].as_i64())
+            (text("message"), text("outcome"), text("source_ip"), event["user"].as_i64())
         })
         .collect();
     let event = |what: &str, outcome: &str, from: &str, user: Option<i64>| {
@@ -75,19 +75,19 @@ async fn tell_who_did_what_from_where(layout: Layout) {
     assert_eq!(
         told,
         [
-            event("registration", "done", here, id),
-            event("login", "done", here, id),
-            event("login", "refused", away, id),
-            event("login", "refused", away, None),
-            event("change of a user", "done", here, id),
-            event("login", "done", here, id),
-            event("reuse of a refresh token", "refused", here, id),
-            event("logout", "done", here, id),
-            event("login", "done", here, id),
-            event("password change", "refused", here, id),
-            event("password change", "done", here, id),
-            event("login", "done", here, id),
-            event("deletion", "done", here, id),
+            event("user_created", "success", here, id),
+            event("authn_login_success", "success", here, id),
+            event("authn_login_fail", "failure", away, id),
+            event("authn_login_fail", "failure", away, None),
+            event("user_updated", "success", here, id),
+            event("authn_login_success", "success", here, id),
+            event("authn_token_reuse", "failure", here, id),
+            event("authn_logout", "success", here, id),
+            event("authn_login_success", "success", here, id),
+            event("authn_password_change_fail", "failure", here, id),
+            event("authn_password_change", "success", here, id),
+            event("authn_login_success", "success", here, id),
+            event("user_deleted", "success", here, id),
         ]
     );
     let (text, own) = (stack.logs().join("\n"), password_of("ann"));
@@ -119,24 +119,26 @@ async fn tell_what_was_refused(layout: Layout) {
     own.delete(&bob.path()).await.expect(204);
 
     let mut told: Vec<_> = until_deletion(&stack).await;
-    told.retain(|event| event["message"] != "login" || event["outcome"] == "slowed");
+    told.retain(|event| {
+        !text(event, "message").starts_with("authn_login") || event["outcome"] == "rate_limited"
+    });
     let told: Vec<_> = told
         .iter()
         .map(|event| {
             let number = |name: &str| event[name].as_i64();
-            assert_eq!(event["from"], "127.0.0.1", "{event}");
-            (text(event, "message"), text(event, "outcome"), number("user"), number("by"))
+            assert_eq!(event["source_ip"], "127.0.0.1", "{event}");
+            (text(event, "message"), text(event, "outcome"), number("user"), number("actor"))
         })
         .collect();
     let (ann, bob) = (Some(ann.id), Some(bob.id));
     let refused = [
-        ("registration", "refused", None, None),
-        ("login", "slowed", None, None),
-        ("password change", "slowed", bob, None),
-        ("change of a user", "refused", ann, bob),
-        ("deletion", "refused", ann, None),
-        ("deletion", "refused", ann, bob),
-        ("deletion", "done", bob, bob),
+        ("user_created", "failure", None, None),
+        ("authn_login_fail", "rate_limited", None, None),
+        ("authn_password_change_fail", "rate_limited", bob, None),
+        ("user_updated", "failure", ann, bob),
+        ("user_deleted", "failure", ann, None),
+        ("user_deleted", "failure", ann, bob),
+        ("user_deleted", "success", bob, bob),
     ];
     for (what, outcome, user, by) in refused {
         let event = (what.to_owned(), outcome.to_owned(), user, by);

@@ -116,12 +116,12 @@ async fn lines_name_their_trace(layout: Layout) {
         let body = Some(registration("ann"));
         ask(&stack.users, Method::POST, "/user/registry/", body, &parent()).await.expect(201);
         let line = poll::until("the registration is logged", async || {
-            stack.logs().into_iter().find(|line| line.contains("registration"))
+            stack.logs().into_iter().find(|line| line.contains("user_created"))
         })
         .await;
         let span = if form == "json" {
             let line: Value = serde_json::from_str(&line).unwrap();
-            assert_eq!([&line["trace_id"], &line["message"]], [TRACE, "registration"]);
+            assert_eq!([&line["trace_id"], &line["message"]], [TRACE, "user_created"]);
             line["span_id"].as_str().unwrap().to_owned()
         } else {
             let (_, span) = line.split_once(&format!(" trace_id={TRACE} span_id=")).unwrap();
@@ -185,7 +185,7 @@ async fn without_a_collector_there_is_none() {
         let body = Some(registration("ann"));
         ask(&stack.users, Method::POST, "/user/registry/", body, &parent()).await.expect(201);
         let line = poll::until("the registration is logged", async || {
-            stack.logs().into_iter().find(|line| line.contains("registration"))
+            stack.logs().into_iter().find(|line| line.contains("user_created"))
         });
         let line = line.await;
         assert!(!line.contains("trace_id"), "{name}: {line}");

@@ -22,7 +22,10 @@ use utoipa::{
     openapi::{OpenApi as OpenApiDocument, RefOr, Schema as OpenApiSchema},
 };
 
-use crate::{Schema, accounts::RegisterInput, passwords};
+use crate::{
+    graphql::{Schema, accounts::RegisterInput},
+    passwords,
+};
 
 /// The table of routes. Paths are without their trailing slash, which the server removes.
 ///
@@ -158,7 +161,7 @@ pub(crate) fn openapi(security: Security) -> OpenApiDocument {
         if let Some(RefOr::T(OpenApiSchema::Object(object))) = schema
             && let Some(RefOr::T(OpenApiSchema::Object(field))) = object.properties.get_mut(field)
         {
-            field.min_length = Some(passwords::STRICT_CHARACTERS);
+            field.min_length = Some(passwords::MIN_CHARACTERS_STRICT);
         }
     }
     document
@@ -170,7 +173,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_document_is_valid() {
-        let schema = crate::types().limit_complexity(0).finish();
+        let schema = crate::graphql::schema_builder().limit_complexity(0).finish();
         let RestState {
             security: _,
             register,

@@ -21,9 +21,9 @@ use utoipa::{
 };
 
 use super::SharedState;
-use crate::{
+use crate::graphql::{
     accounts::ChangePasswordInput,
-    login::{AuthenticateInput, Session},
+    sessions::{AuthenticateInput, Session},
 };
 
 /// The body of the routes that take a refresh token.

@@ -7,7 +7,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use schema::{Error, Result, Viewer, pagination};
+use schema::{Result, Viewer, pagination};
 use server::{
     openapi,
     problem::Problem,
@@ -25,7 +25,10 @@ use super::{
     RestState, SharedState,
     dto::{Offer, User},
 };
-use crate::accounts::{RegisterInput, UpdateUserInput};
+use crate::{
+    accounts::user_not_found,
+    graphql::accounts::{RegisterInput, UpdateUserInput},
+};
 
 type UserPath = Result<Path<String>, PathRejection>;
 
@@ -167,7 +170,7 @@ pub(crate) async fn read(
         "after": pagination::encode_cursor(after),
     });
     let answer = rest.user.run(viewer, variables).await?;
-    let mut user: ObjectJson<'_> = answer.deserialize::<Option<_>>()?.ok_or_else(not_found)?;
+    let mut user: ObjectJson<'_> = answer.deserialize::<Option<_>>()?.ok_or_else(user_not_found)?;
     let path = format!("/user/{}/", user.get::<i64>("id")?);
     let next = user.unwrap_page("offers")?.next_after();
     let link = next
@@ -257,7 +260,7 @@ impl RestState {
         }
         let variables = value!({ "username": user.username });
         let answer = self.user_id_by_username.run(viewer, variables).await?;
-        let user: ObjectJson<'_> = answer.deserialize::<Option<_>>()?.ok_or_else(not_found)?;
+        let user: ObjectJson<'_> = answer.deserialize::<Option<_>>()?.ok_or_else(user_not_found)?;
         Ok(user.get::<i64>("id")?.to_string())
     }
 }
@@ -272,15 +275,11 @@ struct UserRef {
 impl UserRef {
     fn parse(path: UserPath) -> Result<Self> {
         // A segment that is not UTF-8 is nobody's username.
-        let Path(segment) = path.map_err(|_| not_found())?;
+        let Path(segment) = path.map_err(|_| user_not_found())?;
         Ok(if segment.bytes().all(|byte| byte.is_ascii_digit()) {
             Self { id: Some(segment), ..Self::default() }
         } else {
             Self { username: Some(segment), ..Self::default() }
         })
     }
-}
-
-fn not_found() -> Error {
-    Error::not_found("There is no such user.")
 }

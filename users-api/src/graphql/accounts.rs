@@ -1,0 +1,195 @@
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
+use schema::{DirectJson, FieldErrors, Result, Security, Viewer, id};
+use sea_orm::ActiveValue::{NotSet, Set};
+use utoipa::ToSchema;
+
+use super::users::User;
+use crate::{
+    accounts::{self, AccountUpdate, NewAccount, PasswordChange},
+    passwords,
+    security_log::{Action, Outcome, SecurityEvent},
+    state::UsersState,
+    validation,
+};
+
+/// A new user.
+#[derive(InputObject, ToSchema)]
+pub(crate) struct RegisterInput {
+    /// The name to log in with: 1 to 64 characters without white space, unique regardless of case.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\s\u0000-\u001F\u007F-\u009F]+$",
+        example = "alice"
+    )]
+    username: String,
+    /// The password: 1 to 1024 bytes; in strict mode at least 8 characters and not a common one.
+    #[graphql(secret)]
+    #[schema(min_length = 1, max_length = 1024, example = "correct horse")]
+    password: String,
+    /// The email address, unique regardless of case.
+    #[schema(max_length = 254, format = Email, example = "alice@example.org")]
+    email: Option<String>,
+}
+
+impl RegisterInput {
+    /// Validates the fields.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` that names each bad field.
+    pub(crate) fn validate(&self, security: Security) -> Result<()> {
+        let mut errors = FieldErrors::default();
+        errors.check("/username", &self.username, validation::username);
+        errors.check("/password", &self.password, passwords::validator(security));
+        if let Some(email) = &self.email {
+            errors.check("/email", email, validation::email);
+        }
+        errors.into_result()
+    }
+}
+
+/// Fields to update; omitted fields are unchanged.
+#[derive(InputObject, ToSchema)]
+pub(crate) struct UpdateUserInput {
+    /// The name to log in with: 1 to 64 characters without white space, unique regardless of case.
+    #[schema(
+        value_type = String,
+        required = false,
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\s\u0000-\u001F\u007F-\u009F]+$",
+        example = "alice"
+    )]
+    username: MaybeUndefined<String>,
+    /// The email address, unique regardless of case; null removes it.
+    #[schema(
+        value_type = Option<String>,
+        max_length = 254,
+        format = Email,
+        example = "alice@example.com"
+    )]
+    email: MaybeUndefined<String>,
+}
+
+impl UpdateUserInput {
+    /// Validates the fields that are present.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` that names each bad field.
+    pub(crate) fn validate(&self) -> Result<()> {
+        let mut errors = FieldErrors::default();
+        match &self.username {
+            MaybeUndefined::Undefined => (),
+            MaybeUndefined::Null => errors.push("/username", "must not be null"),
+            MaybeUndefined::Value(name) => errors.check("/username", name, validation::username),
+        }
+        if let MaybeUndefined::Value(email) = &self.email {
+            errors.check("/email", email, validation::email);
+        }
+        errors.into_result()
+    }
+}
+
+/// A new password.
+#[derive(InputObject, ToSchema)]
+pub(crate) struct ChangePasswordInput {
+    /// The current password.
+    #[graphql(secret)]
+    #[schema(example = "correct horse")]
+    old_password: String,
+    /// The new password: 1 to 1024 bytes; in strict mode at least 8 characters and not a common
+    /// one.
+    #[graphql(secret)]
+    #[schema(min_length = 1, max_length = 1024, example = "battery staple")]
+    new_password: String,
+}
+
+impl ChangePasswordInput {
+    /// Validates the new password.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` that names the field.
+    pub(crate) fn validate(&self, security: Security) -> Result<()> {
+        let mut errors = FieldErrors::default();
+        errors.check("/newPassword", &self.new_password, passwords::validator(security));
+        errors.into_result()
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct AccountMutation;
+
+#[Object]
+impl AccountMutation {
+    /// Registers a user.
+    async fn register(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new user.")] input: RegisterInput,
+    ) -> Result<DirectJson<User>> {
+        let state = UsersState::from_ctx(ctx);
+        input.validate(state.security)?;
+        let RegisterInput { username, password, email } = input;
+        let account = NewAccount { username, password, email };
+        let row = accounts::create_user(&state.database, &state.hasher, account).await?;
+        Ok(DirectJson(User::own(row)))
+    }
+
+    /// Updates a user.
+    async fn update_user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "ID of the user to update.")] id: ID,
+        #[graphql(desc = "The fields to update.")] input: UpdateUserInput,
+    ) -> Result<DirectJson<User>> {
+        let state = UsersState::from_ctx(ctx);
+        let (viewer, id) = authorize(ctx, Action::UpdateUser, &id)?;
+        input.validate()?;
+        let email = match input.email {
+            MaybeUndefined::Undefined => NotSet,
+            email => Set(email.take()),
+        };
+        let update = AccountUpdate { username: input.username.take(), email };
+        let row = accounts::update_user(&state.database, viewer, id, update).await?;
+        Ok(DirectJson(User::own(row)))
+    }
+
+    /// Changes the password of the user whose access token was sent, and ends all their sessions.
+    async fn change_password(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The current password and the new one.")] input: ChangePasswordInput,
+    ) -> Result<bool> {
+        let state = UsersState::from_ctx(ctx);
+        let id = Viewer::from_ctx(ctx).require_authenticated()?;
+        input.validate(state.security)?;
+        let ChangePasswordInput { old_password: old, new_password: new } = input;
+        accounts::change_password(state, id, PasswordChange { old, new }).await?;
+        Ok(true)
+    }
+
+    /// Deletes a user with all their offers and sessions.
+    async fn delete_user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "ID of the user to delete.")] id: ID,
+    ) -> Result<bool> {
+        let (viewer, id) = authorize(ctx, Action::DeleteUser, &id)?;
+        accounts::delete_user(&UsersState::from_ctx(ctx).database, viewer, id).await?;
+        Ok(true)
+    }
+}
+
+/// Returns the viewer and the user that they may act as. A rejection is logged (OWASP ASVS 5.0,
+/// 16.3.2).
+///
+/// # Errors
+/// `NOT_FOUND` if `id` is not an id, `UNAUTHENTICATED`, `FORBIDDEN`.
+fn authorize(ctx: &Context<'_>, action: Action, id: &str) -> Result<(Viewer, i64)> {
+    let id = id::parse(id).ok_or_else(accounts::user_not_found)?;
+    let viewer = Viewer::from_ctx(ctx);
+    viewer.authorize_as(UsersState::from_ctx(ctx).security, id).inspect_err(|_| {
+        SecurityEvent::new(action).user(id).actor(viewer).log(Outcome::Failure);
+    })?;
+    Ok((viewer, id))
+}
