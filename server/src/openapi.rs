@@ -90,10 +90,10 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 /// The answer of this status, with an example of each code.
 fn failure(status: u16, codes: &[ErrorCode]) -> Response {
     let lines: Vec<_> =
-        codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.meaning())).collect();
+        codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.description())).collect();
     let examples = codes.iter().map(|code| {
         let problem = serde_json::to_value(Problem::from(example(*code))).unwrap_or_default();
-        (code.as_str(), Example::builder().summary(code.meaning()).value(Some(problem)).build())
+        (code.as_str(), Example::builder().summary(code.description()).value(Some(problem)).build())
     });
     let content = Content::builder()
         .schema(Some(Ref::from_schema_name("Problem")))
@@ -122,7 +122,7 @@ fn example(code: ErrorCode) -> Error {
         }
         ErrorCode::UsernameTaken => Error::invalid_field(code, "/username", "is taken"),
         ErrorCode::EmailTaken => Error::invalid_field(code, "/email", "is taken"),
-        _ => Error::new(code, code.meaning()),
+        _ => Error::new(code, code.description()),
     }
 }
 
@@ -131,7 +131,7 @@ fn example(code: ErrorCode) -> Error {
 pub fn codes() -> RefOr<Schema> {
     let lines: Vec<_> = ErrorCode::ALL
         .iter()
-        .map(|code| format!("- `{}`: {}", code.as_str(), code.meaning()))
+        .map(|code| format!("- `{}`: {}", code.as_str(), code.description()))
         .collect();
     ObjectBuilder::new()
         .schema_type(Type::String)

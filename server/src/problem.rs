@@ -111,7 +111,7 @@ fn of_status(status: StatusCode) -> Error {
 
 impl Problem {
     fn new(status: StatusCode, error: Error) -> Self {
-        let errors = error.fields.into_iter();
+        let errors = error.field_errors.into_iter();
         Self {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),

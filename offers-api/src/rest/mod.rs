@@ -19,7 +19,7 @@ use server::{
 use std::sync::Arc;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-use crate::{Schema, graphql};
+use crate::{Schema, validation};
 
 /// The table of routes. Paths are without their trailing slash, which the server takes away.
 ///
@@ -143,8 +143,8 @@ async fn create(
     let key = headers.get(IDEMPOTENCY_KEY).map(|key| String::from_utf8_lossy(key.as_bytes()));
     let input = value!({
         "userId": body.id("user_id"),
-        "title": body.text("title", Some(graphql::offers::title)),
-        "text": body.text("text", Some(graphql::offers::text)),
+        "title": body.text("title", Some(validation::title)),
+        "text": body.text("text", Some(validation::text)),
         "idempotencyKey": key.map_or(Value::Null, |key| key.into_owned().into()),
     });
     body.finish()?;

@@ -131,7 +131,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 /// The whole body is wrong: the empty pointer is the whole document.
 fn whole(detail: String) -> Error {
     let field = FieldError { pointer: String::new(), detail: detail.clone().into() };
-    Error::new(ErrorCode::BadRequest, detail).with_fields(vec![field])
+    Error::new(ErrorCode::BadRequest, detail).with_field_errors(vec![field])
 }
 
 fn pointer(name: &str) -> String {
@@ -162,8 +162,11 @@ mod tests {
         body.text("text", None);
         body.text("title", None);
         let error = body.finish().unwrap_err();
-        let named: Vec<_> =
-            error.fields.iter().map(|field| (field.pointer.as_str(), &*field.detail)).collect();
+        let named: Vec<_> = error
+            .field_errors
+            .iter()
+            .map(|field| (field.pointer.as_str(), &*field.detail))
+            .collect();
         assert_eq!(
             named,
             [
@@ -180,7 +183,7 @@ mod tests {
         let mut body = read(r#"{"a": 7, "b": 7.0, "c": 1e3, "d": "7", "e": -7, "f": 1e40}"#);
         let ids: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(|name| body.id(name)).into();
         assert_eq!(ids, ["7", "7", "1000", "", "", ""]);
-        assert_eq!(body.finish().unwrap_err().fields.len(), 3);
+        assert_eq!(body.finish().unwrap_err().field_errors.len(), 3);
     }
 
     #[test]

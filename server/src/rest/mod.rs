@@ -53,15 +53,14 @@ impl Document {
             values.insert(async_graphql::Name::new(name), value);
         }
         // No document of ours selects anything twice: `check` looks.
-        let at_once = DirectJsonEnabled(IdFormat::Number);
-        let mut request = Request::new("").variables(values).data(viewer).data(at_once);
+        let mut request = Request::new("").variables(values).data(viewer);
+        request = request.data(DirectJsonEnabled).data(IdFormat::Number);
         request.set_parsed_query(self.0.clone());
         only_field(schema.execute(request).await)
     }
 }
 
-/// What the only root field of a document came to, as JSON. Ids are numbers: every object that the
-/// documents select is [at hand](schema::at_hand).
+/// What the only root field of a document came to, as JSON. Ids are numbers.
 #[derive(Debug)]
 pub struct Answer(String);
 
@@ -99,7 +98,7 @@ fn only_field(response: Response) -> Result<Answer> {
 
 /// GraphQL names `newPassword` what REST names `new_password`.
 fn in_snake_case(mut error: Error) -> Error {
-    for field in &mut error.fields {
+    for field in &mut error.field_errors {
         let mut pointer = String::with_capacity(field.pointer.len());
         for c in field.pointer.chars() {
             if c.is_ascii_uppercase() {

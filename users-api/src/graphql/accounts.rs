@@ -66,7 +66,7 @@ impl AccountMutation {
         errors.into_result()?;
         let account = NewAccount { username, password, email };
         let row = accounts::create_user(&state.database, &state.hasher, account).await?;
-        Ok(DirectJson(User::own(row)))
+        Ok(DirectJson(User::for_owner(row)))
     }
 
     /// Updates a user.
@@ -101,7 +101,7 @@ impl AccountMutation {
         errors.into_result()?;
         let update = AccountUpdate { username, email };
         let row = accounts::update_user(&state.database, viewer, id, update).await?;
-        Ok(DirectJson(User::own(row)))
+        Ok(DirectJson(User::for_owner(row)))
     }
 
     /// Changes the password of the user whose access token was sent, and ends all their sessions.

@@ -67,7 +67,7 @@ pub(crate) async fn create(
     });
     body.finish()?;
     let answer = rest.register.run(&rest.schema, viewer, [("input", input)]).await;
-    let answer = answer.map_err(|error| error.rename("/username", &format!("/{name}")))?;
+    let answer = answer.map_err(|error| error.rename_field("/username", &format!("/{name}")))?;
     registered(answer)
 }
 
