@@ -112,7 +112,7 @@ async fn serve(
     settings.warn();
 
     let upstream = users_api::Upstream { offers_url: url(&offers, "/")?, offers_ca: ca.clone() };
-    let jwks = offers_api::Own {
+    let jwks = offers_api::OffersSettings {
         jwks_url: url(&users, "/.well-known/jwks.json")?,
         jwks_ca: ca,
         database_listen_url: None,

@@ -6,7 +6,9 @@ mod idempotency;
 mod jwks;
 mod loaders;
 mod offer_events;
+mod offers;
 mod rest;
+mod validation;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -34,13 +36,13 @@ use offer_events::{Feed, OfferSubscription};
 
 /// The name of the service.
 pub const NAME: &str = "offers-api";
-/// How often the keys of requests that are kept no longer are taken away.
-const SWEEP: Duration = Duration::from_hours(1);
+/// Interval of clearing expired idempotency keys.
+const KEY_EXPIRY_INTERVAL: Duration = Duration::from_hours(1);
 
-/// What only this service needs to know.
+/// The settings of this service alone.
 #[derive(Clone, Debug, Args)]
-pub struct Own {
-    /// Where the public keys of the Users service are
+pub struct OffersSettings {
+    /// URL of the public keys of the Users service
     #[arg(
         long,
         env,
@@ -52,8 +54,7 @@ pub struct Own {
     /// Certificates to trust at `JWKS_URL`, PEM
     #[arg(long, env, value_name = "FILE")]
     pub jwks_ca: Option<PathBuf>,
-    /// The way past a pooler that `DATABASE_URL` leads to: who listens for the offers of other
-    /// instances needs a connection for itself
+    /// Direct PostgreSQL URL for LISTEN, if `DATABASE_URL` leads to a pooler
     #[arg(long, env, hide_env_values = true, value_name = "URL")]
     pub database_listen_url: Option<String>,
 }
@@ -61,14 +62,14 @@ pub struct Own {
 /// The GraphQL schema of this service.
 type Schema = async_graphql::Schema<OfferQuery, OfferMutation, OfferSubscription>;
 
-/// What the resolvers work with.
+/// The state that the resolvers share.
 struct OffersState {
     database: DatabaseConnection,
     security: Security,
     feed: Arc<Feed>,
-    by_id: DataLoader<BatchLoader<OfferLoader>>,
-    of_user: DataLoader<BatchLoader<OfferLoader>>,
-    new: DataLoader<BatchLoader<OfferLoader>>,
+    offer_by_id: DataLoader<BatchLoader<OfferLoader>>,
+    offer_pages: DataLoader<BatchLoader<OfferLoader>>,
+    create_offer: DataLoader<BatchLoader<OfferLoader>>,
 }
 
 impl OffersState {
@@ -79,9 +80,9 @@ impl OffersState {
         metrics: &Metrics,
     ) -> Self {
         Self {
-            by_id: metrics.batches("offers", OfferLoader(database.clone())),
-            of_user: metrics.batches("pages", OfferLoader(database.clone())),
-            new: metrics.batches("new", OfferLoader(database.clone())),
+            offer_by_id: metrics.batches("offer_by_id", OfferLoader(database.clone())),
+            offer_pages: metrics.batches("offer_pages", OfferLoader(database.clone())),
+            create_offer: metrics.batches("create_offer", OfferLoader(database.clone())),
             database,
             security,
             feed,
@@ -101,20 +102,20 @@ fn types() -> SchemaBuilder<OfferQuery, OfferMutation, OfferSubscription> {
     descriptions::describe_shared_types(builder)
 }
 
-/// The schema as a federation subgraph, in the schema definition language.
+/// Returns the schema as a federation subgraph, in the schema definition language.
 #[must_use]
 pub fn sdl() -> String {
     let options = SDLExportOptions::new().federation().compose_directive();
     types().finish().sdl_with_options(options)
 }
 
-/// The whole service, ready to be served.
+/// Builds the service.
 ///
 /// # Errors
-/// Names a bad setting and says what is wrong with it.
+/// Fails with the name and the fault of a bad setting.
 pub async fn app(
     settings: &Settings,
-    own: &Own,
+    own: &OffersSettings,
     stopping: watch::Receiver<bool>,
 ) -> Result<App, String> {
     let metrics = Metrics::default();
@@ -124,7 +125,7 @@ pub async fn app(
     let listen_url = own.database_listen_url.as_ref().unwrap_or(&settings.database_url);
     let feed = Feed::start(&database, listen_url);
     let offers = Arc::new(OffersState::new(database.clone(), settings.security, feed, &metrics));
-    tokio::spawn(sweep(database.clone()));
+    tokio::spawn(expire_keys(database.clone()));
     let client =
         client::new(own.jwks_ca.as_deref()).map_err(|error| format!("JWKS_CA: {error}"))?;
     let authenticator: Authenticator = Arc::new(Jwks::new(client, own.jwks_url.to_string()));
@@ -141,17 +142,18 @@ pub async fn app(
         ..graphql_http::Endpoint::new(outside, Arc::clone(&authenticator))
     });
     let api = rest::router(trusted)?.merge(graphql);
-    let tables = entity::probes();
+    let tables = entity::readiness_queries();
     let parts = Parts { settings, database, tables, metrics, authenticator, stopping, api, open };
     Ok(app::assemble(parts))
 }
 
-async fn sweep(database: DatabaseConnection) {
-    let mut hours = tokio::time::interval(SWEEP);
+/// Clears expired idempotency keys for ever.
+async fn expire_keys(database: DatabaseConnection) {
+    let mut hours = tokio::time::interval(KEY_EXPIRY_INTERVAL);
     loop {
         hours.tick().await;
-        if let Ok(swept @ 1..) = idempotency::forget(&database).await {
-            tracing::info!(swept, "keys of requests forgotten");
+        if let Ok(cleared @ 1..) = idempotency::expire_keys(&database).await {
+            tracing::info!(cleared, "cleared expired idempotency keys");
         }
     }
 }
@@ -160,11 +162,11 @@ fn pages(settings: &Settings) -> Pages {
     Pages {
         service: NAME,
         title: "Offers",
-        summary: "Classified ads: creates and reads what users offer.",
+        summary: "Creates and reads the classified ads of users.",
         links: vec![Link {
             href: None,
             label: "users-api",
-            text: "The Users service: who registers, logs in and offers.",
+            text: "The Users service: registration, login and users with their offers.",
         }],
         graphiql: settings.graphiql == Switch::On,
         queries: &[

@@ -12,7 +12,7 @@ struct Arguments {
     #[command(flatten)]
     settings: Settings,
     #[command(flatten)]
-    own: offers_api::Own,
+    own: offers_api::OffersSettings,
 }
 
 fn main() {

@@ -38,7 +38,7 @@ use graphql::schema_builder;
 use loaders::UserLoader;
 use login_throttle::Throttle;
 use metrics::UsersMetrics;
-use offers_client::{Offers, transport::Transport};
+use offers_client::{OffersClient, transport::Transport};
 use passwords::PasswordHasher;
 use sessions::Sessions;
 use signing_keys::KeyStore;
@@ -94,7 +94,7 @@ pub async fn app(
         user_by_id: metrics.batches("user_by_id", UserLoader(database.clone())),
         user_by_username: metrics.batches("user_by_username", UserLoader(database.clone())),
         user_pages: metrics.batches("user_pages", UserLoader(database.clone())),
-        offers: Offers::new(&transport, &metrics),
+        offers: OffersClient::new(&transport, &metrics),
         hasher: PasswordHasher::new(hashes_queued, hashes_in_progress)
             .map_err(|error| error.detail.into_owned())?,
         throttle: Throttle::default(),
@@ -119,7 +119,7 @@ pub async fn app(
         ..graphql_http::Endpoint::new(public_schema, Arc::clone(&authenticator))
     });
     let api = rest::router(internal_schema, settings.security)?.merge(graphql);
-    let tables = entity::probes();
+    let tables = entity::readiness_queries();
     let parts = Parts { settings, database, tables, metrics, authenticator, stopping, api, open };
     Ok(app::assemble(parts))
 }

@@ -16,13 +16,12 @@ use std::{
 };
 
 use async_graphql::{Context, ID, Subscription};
-use entity::offer;
 use futures_util::{Stream, stream};
-use schema::{Error, ErrorCode, Result, validation};
+use schema::{Error, ErrorCode, Offer, Result, validation};
 use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::sync::{broadcast, mpsc, watch};
 
-use crate::{OffersState, graphql::offers::Offer};
+use crate::{OffersState, graphql};
 use seen_ids::Seen;
 
 /// Offers that are kept for a slow subscriber; one that is further behind is let go.
@@ -35,7 +34,7 @@ const START: Duration = Duration::from_secs(5);
 /// What subscribers are told.
 #[derive(Clone)]
 enum Event {
-    Created(Arc<offer::Model>),
+    Created(Arc<Offer>),
     /// There were more offers at once than can be told.
     Lost,
 }
@@ -73,19 +72,19 @@ impl Feed {
     }
 
     /// Tells of an offer that this instance has made. Nothing here waits for a reader.
-    pub(crate) fn created(&self, row: &offer::Model) {
+    pub(crate) fn created(&self, offer: &Offer) {
         if let Some(hints) = &self.hints {
             // Where too many wait, the others find it themselves.
-            let _ = hints.try_send(row.id);
+            let _ = hints.try_send(offer.id.0);
         }
-        self.tell(row);
+        self.tell(offer);
     }
 
-    fn tell(&self, row: &offer::Model) {
-        let fresh = self.seen().insert(row.id);
+    fn tell(&self, offer: &Offer) {
+        let fresh = self.seen().insert(offer.id.0);
         if fresh && self.heard() {
             // The last subscriber may have left meanwhile.
-            let _ = self.events.send(Event::Created(Arc::new(row.clone())));
+            let _ = self.events.send(Event::Created(Arc::new(offer.clone())));
         }
     }
 
@@ -121,21 +120,21 @@ impl OfferSubscription {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whose offers; those of all users if left out.")] user_id: Option<ID>,
-    ) -> Result<impl Stream<Item = Result<Offer>> + use<>> {
+    ) -> Result<impl Stream<Item = Result<graphql::offers::Offer>> + use<>> {
         let user_id = user_id.map(|id| validation::user_id("/userId", &id)).transpose()?;
         let events = OffersState::from_ctx(ctx).feed.subscribe().await?;
         Ok(stream::unfold(Some(events), move |events| async move { next(events?, user_id).await }))
     }
 }
 
-type Told = (Result<Offer>, Option<broadcast::Receiver<Event>>);
+type Told = (Result<graphql::offers::Offer>, Option<broadcast::Receiver<Event>>);
 
 /// The next offer of that user. An error is the last that is told.
 async fn next(mut events: broadcast::Receiver<Event>, user_id: Option<i64>) -> Option<Told> {
     loop {
         match events.recv().await {
-            Ok(Event::Created(row)) if user_id.is_none_or(|id| id == row.user_id) => {
-                return Some((Ok(Arc::unwrap_or_clone(row).into()), Some(events)));
+            Ok(Event::Created(offer)) if user_id.is_none_or(|id| id == offer.user_id.0) => {
+                return Some((Ok(Arc::unwrap_or_clone(offer).into()), Some(events)));
             }
             Ok(Event::Created(_)) => (),
             Ok(Event::Lost) | Err(broadcast::error::RecvError::Lagged(_)) => {
@@ -154,9 +153,13 @@ mod tests {
     use super::*;
 
     fn created(id: i64, user_id: i64) -> Event {
-        let (title, text) = (String::new(), String::new());
-        let created_at = DateTime::UNIX_EPOCH;
-        Event::Created(Arc::new(offer::Model { id, user_id, title, text, created_at }))
+        Event::Created(Arc::new(Offer {
+            id: id.into(),
+            title: String::new().into(),
+            text: String::new().into(),
+            created_at: DateTime::UNIX_EPOCH.into(),
+            user_id: user_id.into(),
+        }))
     }
 
     #[tokio::test]

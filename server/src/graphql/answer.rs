@@ -89,10 +89,10 @@ impl Answer {
                 if !response.errors.is_empty() {
                     tell(json, &response.errors)?;
                 }
-                json.member("data");
+                json.key("data");
                 json.value(&response.data);
                 if !response.extensions.is_empty() {
-                    json.member("extensions");
+                    json.key("extensions");
                     json.serialize(&response.extensions)?;
                 }
                 Ok(())
@@ -102,8 +102,8 @@ impl Answer {
     }
 }
 
-fn tell(json: &mut JsonWriter, errors: &[ServerError]) -> serde_json::Result<()> {
-    json.member("errors");
+fn tell(json: &mut JsonWriter<'_>, errors: &[ServerError]) -> serde_json::Result<()> {
+    json.key("errors");
     json.serialize(&errors)
 }
 

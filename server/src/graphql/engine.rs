@@ -4,7 +4,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{Executor, Request, parser::types::OperationType};
 use futures_util::{FutureExt, Stream, StreamExt};
-use schema::{DirectJsonEnabled, Error, ErrorCode, IdFormat, Viewer};
+use schema::{DirectJsonEnabled, Error, ErrorCode, Viewer};
 
 use super::{
     Limits, absent,
@@ -59,7 +59,7 @@ impl<E: Executor> Engine<E> {
         let mut request =
             Request::new(params.query.unwrap_or_default()).variables(variables).data(viewer);
         if document.distinct {
-            request = request.data(DirectJsonEnabled(IdFormat::String));
+            request = request.data(DirectJsonEnabled);
         }
         request.set_parsed_query(parsed);
         request.operation_name = params.operation_name;
