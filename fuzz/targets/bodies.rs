@@ -46,7 +46,7 @@ type Document = RouteDocument<Schema<Query, EmptyMutation, EmptySubscription>>;
 
 static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
     let schema = Schema::build(Query, EmptyMutation, EmptySubscription).finish();
-    let schema = RouteSchema::new(schema).expect("the schema is valid");
+    let schema = RouteSchema::new(schema, "").expect("the schema is valid");
     schema.document("query($input: Input!) { find(input: $input) }").expect("the query is valid")
 });
 

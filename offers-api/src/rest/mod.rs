@@ -37,7 +37,7 @@ struct RestState {
 
 impl RestState {
     fn new(schema: Schema) -> Result<Self, String> {
-        let schema = RouteSchema::new(schema)?;
+        let schema = RouteSchema::new(schema, include_str!("offer_fields.graphql"))?;
         Ok(Self {
             create_offer: schema.document(include_str!("create_offer.graphql"))?,
             offer: schema.document(include_str!("offer.graphql"))?,

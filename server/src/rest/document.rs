@@ -26,6 +26,7 @@ use crate::graphql;
 pub struct RouteSchema<E> {
     schema: E,
     types: Arc<InputTypes>,
+    fragments: &'static str,
 }
 
 impl<Q, M, S> RouteSchema<Schema<Q, M, S>>
@@ -34,13 +35,13 @@ where
     M: ObjectType + 'static,
     S: SubscriptionType + 'static,
 {
-    /// Reads the input types of the schema.
+    /// Reads the input types of the schema. Every document can use the fragments.
     ///
     /// # Errors
     /// The position of a syntax error.
-    pub fn new(schema: Schema<Q, M, S>) -> Result<Self, String> {
+    pub fn new(schema: Schema<Q, M, S>, fragments: &'static str) -> Result<Self, String> {
         let types = Arc::new(InputTypes::parse(&schema.sdl())?);
-        Ok(Self { schema, types })
+        Ok(Self { schema, types, fragments })
     }
 }
 
@@ -50,7 +51,9 @@ impl<E: Executor> RouteSchema<E> {
     /// # Errors
     /// A syntax error, or the name of a field that is selected twice.
     pub fn document(&self, source: &str) -> Result<RouteDocument<E>, String> {
-        let query = parse_query(source).map_err(|error| error.to_string())?;
+        let source = format!("{source}{}", self.fragments);
+        let mut query = parse_query(&source).map_err(|error| error.to_string())?;
+        query.fragments.retain(|name, _| source.contains(&format!("...{name}")));
         // Direct JSON needs it.
         if !graphql::distinct(&query) {
             return Err(format!("a document selects a field twice: {source}"));

@@ -62,7 +62,12 @@ struct RestState {
 
 impl RestState {
     fn new(schema: Schema, security: Security) -> Result<Self, String> {
-        let schema = RouteSchema::new(schema)?;
+        let fragments = concat!(
+            include_str!("user_fields.graphql"),
+            include_str!("offer_fields.graphql"),
+            include_str!("session_fields.graphql"),
+        );
+        let schema = RouteSchema::new(schema, fragments)?;
         Ok(Self {
             security,
             register: schema.document(include_str!("register.graphql"))?,
