@@ -21,8 +21,8 @@ use crate::Schema;
 /// The error of a document that is not valid.
 pub(crate) fn router(schema: Schema) -> Result<Router, String> {
     Ok(Router::new()
-        .route("/offer/create", post(offers::create))
-        .route("/offer", post(offers::find))
+        .route("/offer/create", post(offers::create_offer))
+        .route("/offer", post(offers::find_offers))
         .with_state(Arc::new(RestState::new(schema)?)))
 }
 
@@ -49,7 +49,7 @@ impl RestState {
 /// The OpenAPI document of the routes.
 #[derive(OpenApi)]
 #[openapi(
-    paths(offers::create, offers::find),
+    paths(offers::create_offer, offers::find_offers),
     info(title = "Offers", description = "Classified ads of users."),
     tags((name = "offers", description = "Classified ads.")),
     components(schemas(problem::Problem)),
@@ -95,7 +95,7 @@ mod tests {
         let schema = crate::types().limit_complexity(0).finish();
         let RestState { create_offer, offer, offers } = RestState::new(schema).unwrap();
         for document in [create_offer, offer, offers] {
-            assert_eq!(document.validate().await, Ok(()));
+            assert_eq!(document.validate_document().await, Ok(()));
         }
     }
 }

@@ -80,7 +80,7 @@ impl PartialSchema for FindOffersResponse {
     security((), ("bearer" = [])),
     responses((status = 201, description = "The offer.", body = Offer))
 )]
-pub(crate) async fn create(
+pub(crate) async fn create_offer(
     State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
     headers: HeaderMap,
@@ -105,7 +105,7 @@ pub(crate) async fn create(
         (status = 200, description = "The offer, or the array of offers; an empty array if there is none. `Link` refers to the next page.", body = FindOffersResponse),
     )
 )]
-pub(crate) async fn find(
+pub(crate) async fn find_offers(
     State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
     mut params: QueryParams,

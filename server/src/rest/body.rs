@@ -22,7 +22,7 @@ pub struct JsonBody {
 }
 
 impl JsonBody {
-    fn parse(headers: &HeaderMap, bytes: &[u8]) -> Result<Self> {
+    fn from_bytes(headers: &HeaderMap, bytes: &[u8]) -> Result<Self> {
         // A missing media type is taken as JSON.
         if media_type::is_json(headers) == Some(false) {
             let detail = "The body must be application/json.";
@@ -74,7 +74,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
         let bytes = Bytes::from_request(request, state)
             .await
             .map_err(|rejection| problem::error_for_status(rejection.into_response().status()))?;
-        Ok(Self::parse(&headers, &bytes)?)
+        Ok(Self::from_bytes(&headers, &bytes)?)
     }
 }
 
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn rejects_non_object_body() {
         for bad in ["", "[]", "1", "{", "{\"a\": \"\\ud800\"}", "nul", "\u{feff}{}"] {
-            let error = JsonBody::parse(&HeaderMap::new(), bad.as_bytes()).unwrap_err();
+            let error = JsonBody::from_bytes(&HeaderMap::new(), bad.as_bytes()).unwrap_err();
             assert_eq!(error.code, ErrorCode::BadRequest, "{bad}");
         }
     }

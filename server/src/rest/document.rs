@@ -40,7 +40,7 @@ where
     /// # Errors
     /// The position of a syntax error.
     pub fn new(schema: Schema<Q, M, S>, fragments: &'static str) -> Result<Self, String> {
-        let types = Arc::new(InputTypes::parse(&schema.sdl())?);
+        let types = Arc::new(InputTypes::from_sdl(&schema.sdl())?);
         Ok(Self { schema, types, fragments })
     }
 }
@@ -88,7 +88,7 @@ impl<E: Executor> RouteDocument<E> {
     /// # Errors
     /// `INVALID_INPUT` that names each field that is missing or of the wrong type.
     pub fn variables(&self, body: JsonBody, given: Value) -> Result<Value> {
-        let (variables, errors) = self.read(body, given);
+        let (variables, errors) = self.read_variables(body, given);
         errors.into_result().map(|()| Value::Object(variables))
     }
 
@@ -104,7 +104,7 @@ impl<E: Executor> RouteDocument<E> {
         given: Value,
         validate: impl FnOnce(T) -> Result<V>,
     ) -> Result<Value> {
-        let (mut variables, errors) = self.read(body, given);
+        let (mut variables, errors) = self.read_variables(body, given);
         let Err(found) = errors.into_result() else { return Ok(Value::Object(variables)) };
         let of_type = |field: &&InputField| field.ty.base.to_string() == T::type_name();
         let input = self.variables.iter().find(of_type);
@@ -128,7 +128,7 @@ impl<E: Executor> RouteDocument<E> {
         errors.into_result().map(|()| Value::Object(variables))
     }
 
-    fn read(&self, body: JsonBody, given: Value) -> (IndexMap<Name, Value>, FieldErrors) {
+    fn read_variables(&self, body: JsonBody, given: Value) -> (IndexMap<Name, Value>, FieldErrors) {
         let JsonBody { mut object, mut errors } = body;
         let Value::Object(mut variables) = given else { return Default::default() };
         for field in &self.variables {
@@ -164,7 +164,7 @@ impl<E: Executor> RouteDocument<E> {
     ///
     /// # Errors
     /// The errors of the validation.
-    pub async fn validate(&self) -> Result<(), String> {
+    pub async fn validate_document(&self) -> Result<(), String> {
         // The complexity of a page depends on its size.
         let variables = Variables::from_json(serde_json::json!({ "first": 1 }));
         let mut request = Request::new("").variables(variables);

@@ -54,7 +54,7 @@ impl InputTypes {
     ///
     /// # Errors
     /// The position of a syntax error.
-    pub(super) fn parse(sdl: &str) -> Result<Self, String> {
+    pub(super) fn from_sdl(sdl: &str) -> Result<Self, String> {
         let document = parse_schema(sdl).map_err(|error| error.to_string())?;
         let types = document.definitions.iter().filter_map(|definition| {
             let TypeSystemDefinition::Type(definition) = definition else { return None };
@@ -97,13 +97,13 @@ impl InputTypes {
                 continue;
             }
             let pointer = format!("{parent}/{}", field.json_name);
-            values.insert(field.name.clone(), self.read(&field.ty, json, &pointer, errors));
+            values.insert(field.name.clone(), self.read_value(&field.ty, json, &pointer, errors));
         }
         values
     }
 
     /// Reads one value.
-    fn read(
+    fn read_value(
         &self,
         ty: &Type,
         json: Option<Json>,
@@ -120,7 +120,7 @@ impl InputTypes {
         let read = match (&ty.base, json) {
             (BaseType::List(item), Json::Array(items)) => {
                 let items = items.into_iter().enumerate().map(|(index, json)| {
-                    self.read(item, Some(json), &format!("{pointer}/{index}"), errors)
+                    self.read_value(item, Some(json), &format!("{pointer}/{index}"), errors)
                 });
                 Ok(Value::List(items.collect()))
             }
@@ -246,9 +246,9 @@ mod tests {
     ";
 
     fn read(ty: &str, json: Json) -> (Value, Vec<(String, String)>) {
-        let types = InputTypes::parse(SDL).unwrap();
+        let types = InputTypes::from_sdl(SDL).unwrap();
         let mut errors = FieldErrors::default();
-        let value = types.read(&Type::new(ty).unwrap(), Some(json), "", &mut errors);
+        let value = types.read_value(&Type::new(ty).unwrap(), Some(json), "", &mut errors);
         let fields = errors.into_result().map_or_else(|error| error.field_errors, |()| Vec::new());
         (value, fields.into_iter().map(|field| (field.pointer, field.detail.into())).collect())
     }

@@ -17,12 +17,12 @@ pub struct PageJson<'a> {
     #[serde(borrow)]
     pub nodes: &'a RawValue,
     #[serde(borrow)]
-    page_info: PageInfo<'a>,
+    page_info: PageInfoJson<'a>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct PageInfo<'a> {
+struct PageInfoJson<'a> {
     has_next_page: bool,
     end_cursor: Option<&'a str>,
 }

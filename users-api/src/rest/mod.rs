@@ -31,14 +31,14 @@ use crate::{
 /// # Errors
 /// The error of a document that is not valid.
 pub(crate) fn router(schema: Schema, security: Security) -> Result<Router, String> {
-    let user = get(users::read).patch(users::update).delete(users::delete);
+    let user = get(users::read_user).patch(users::update_user).delete(users::delete_user);
     Ok(Router::new()
-        .route("/user/registry", post(users::register))
+        .route("/user/registry", post(users::register_user))
         .route("/user/auth", post(sessions::authenticate))
         .route("/user/refresh", post(sessions::refresh))
         .route("/user/logout", post(sessions::logout))
         .route("/user/password", post(sessions::change_password))
-        .route("/user", get(users::list).post(users::create))
+        .route("/user", get(users::list_users).post(users::create_user))
         .route("/user/{user}", user)
         .with_state(Arc::new(RestState::new(schema, security)?)))
 }
@@ -88,16 +88,16 @@ impl RestState {
 #[derive(OpenApi)]
 #[openapi(
     paths(
-        users::register,
+        users::register_user,
         sessions::authenticate,
-        users::read,
+        users::read_user,
         sessions::refresh,
         sessions::logout,
         sessions::change_password,
-        users::list,
-        users::create,
-        users::update,
-        users::delete,
+        users::list_users,
+        users::create_user,
+        users::update_user,
+        users::delete_user,
     ),
     tags(
         (name = "users", description = "Users and their offers."),
@@ -194,7 +194,7 @@ mod tests {
         let sessions = [authenticate, refresh, logout, change_password];
         let users = [register, user, user_id_by_username, users, update_user, delete_user];
         for document in sessions.into_iter().chain(users) {
-            assert_eq!(document.validate().await, Ok(()));
+            assert_eq!(document.validate_document().await, Ok(()));
         }
     }
 }

@@ -109,13 +109,13 @@ impl PartialSchema for UserWithOffers {
         (status = 201, description = "The user.", body = User, headers(("Location" = String, description = "The address of the user."))),
     )
 )]
-pub(crate) async fn register(
+pub(crate) async fn register_user(
     State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
     mut body: JsonBody,
 ) -> Result<Response, Problem> {
     body.require("email");
-    Ok(rest.register(viewer, body).await?)
+    Ok(rest.run_register(viewer, body).await?)
 }
 
 /// Registers a user by `username` or `login`.
@@ -125,16 +125,16 @@ pub(crate) async fn register(
         (status = 201, description = "The user.", body = User, headers(("Location" = String, description = "The address of the user."))),
     )
 )]
-pub(crate) async fn create(
+pub(crate) async fn create_user(
     State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
     mut body: JsonBody,
 ) -> Result<Response, Problem> {
     if body.has_value("username") || !body.has_value("login") {
-        return Ok(rest.register(viewer, body).await?);
+        return Ok(rest.run_register(viewer, body).await?);
     }
     body.rename("login", "username");
-    let registered = rest.register(viewer, body).await;
+    let registered = rest.run_register(viewer, body).await;
     Ok(registered.map_err(|error| error.rename_field("/username", "/login"))?)
 }
 
@@ -150,7 +150,7 @@ pub(crate) async fn create(
         (status = 200, description = "The user with their offers. `Link` refers to the next page of offers.", body = UserWithOffers),
     )
 )]
-pub(crate) async fn read(
+pub(crate) async fn read_user(
     State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
     path: UserPath,
@@ -159,7 +159,7 @@ pub(crate) async fn read(
     let size = params.page_size("offers_limit", pagination::MAX_PAGE_SIZE);
     let after = params.after("offers_after");
     params.into_result()?;
-    let user = UserRef::parse(path)?;
+    let user = UserRef::from_path(path)?;
     let variables = value!({
         "id": user.id,
         "username": user.username,
@@ -186,7 +186,7 @@ pub(crate) async fn read(
         (status = 200, description = "The users. `Link` refers to the next page.", body = [User]),
     )
 )]
-pub(crate) async fn list(
+pub(crate) async fn list_users(
     State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
     mut params: QueryParams,
@@ -209,7 +209,7 @@ pub(crate) async fn list(
     security((), ("bearer" = [])),
     responses((status = 200, description = "The user.", body = User))
 )]
-pub(crate) async fn update(
+pub(crate) async fn update_user(
     State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
     path: UserPath,
@@ -228,7 +228,7 @@ pub(crate) async fn update(
     security((), ("bearer" = [])),
     responses((status = 204, description = "The user is deleted, with all their offers and tokens."))
 )]
-pub(crate) async fn delete(
+pub(crate) async fn delete_user(
     State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
     path: UserPath,
@@ -239,7 +239,8 @@ pub(crate) async fn delete(
 }
 
 impl RestState {
-    async fn register(&self, viewer: Viewer, body: JsonBody) -> Result<Response> {
+    /// Registers a user. Returns the response with its address.
+    async fn run_register(&self, viewer: Viewer, body: JsonBody) -> Result<Response> {
         let validate = |input: RegisterInput| input.validate(self.security);
         let variables = self.register.validated_variables(body, value!({}), validate)?;
         let user = self.register.run(viewer, variables).await?;
@@ -250,7 +251,7 @@ impl RestState {
 
     /// Returns the id of the user in a path: mutations take no usernames.
     async fn user_id(&self, path: UserPath, viewer: Viewer) -> Result<String> {
-        let user = UserRef::parse(path)?;
+        let user = UserRef::from_path(path)?;
         if let Some(id) = user.id {
             return Ok(id);
         }
@@ -269,8 +270,8 @@ struct UserRef {
 }
 
 impl UserRef {
-    fn parse(path: UserPath) -> Result<Self> {
-        // A segment that is not UTF-8 is nobody's username.
+    fn from_path(path: UserPath) -> Result<Self> {
+        // A segment that is not UTF-8 is not a username.
         let Path(segment) = path.map_err(|_| user_not_found())?;
         Ok(if segment.bytes().all(|byte| byte.is_ascii_digit()) {
             Self { id: Some(segment), ..Self::default() }
