@@ -88,6 +88,9 @@ pub(crate) fn openapi(security: Security) -> OpenApiDocument {
 
 #[cfg(test)]
 mod tests {
+    use schema::Offer;
+    use server::rest::compare_fragment;
+
     use super::*;
 
     #[tokio::test]
@@ -97,5 +100,10 @@ mod tests {
         for document in [create_offer, offer, offers] {
             assert_eq!(document.validate_document().await, Ok(()));
         }
+    }
+
+    #[test]
+    fn fragments_select_every_field_of_the_openapi_schemas() {
+        assert_eq!(compare_fragment::<Offer>(include_str!("offer_fields.graphql")), Ok(()));
     }
 }

@@ -3,7 +3,7 @@
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
-    http::HeaderMap,
+    http::{HeaderMap, StatusCode},
     response::IntoResponse,
 };
 use schema::{Error, ErrorCode, FieldError, FieldErrors, Result};
@@ -25,8 +25,7 @@ impl JsonBody {
     fn from_bytes(headers: &HeaderMap, bytes: &[u8]) -> Result<Self> {
         // A missing media type is taken as JSON.
         if media_type::is_json(headers) == Some(false) {
-            let detail = "The body must be application/json.";
-            return Err(Error::new(ErrorCode::UnsupportedMediaType, detail));
+            return Err(problem::error_for_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
         match serde_json::from_slice(bytes) {
             Ok(Value::Object(object)) => Ok(Self { object, errors: FieldErrors::default() }),

@@ -1,6 +1,6 @@
 //! The GraphQL document of a route: reads its variables, runs it and translates the answer.
 
-use std::{slice, sync::Arc};
+use std::{collections::BTreeSet, slice, sync::Arc};
 
 use async_graphql::{
     Executor, InputType, Name, ObjectType, Request, Response, Schema, SubscriptionType, Value,
@@ -14,12 +14,13 @@ use axum::{
 };
 use schema::{DirectJsonEnabled, Error, FieldErrors, IdFormat, JsonWriter, Result, Viewer};
 use serde::Deserialize;
+use utoipa::PartialSchema;
 
 use super::{
     body::JsonBody,
     input::{InputField, InputTypes, snake_case},
 };
-use crate::graphql;
+use crate::{graphql, openapi};
 
 /// The schema that the documents of routes run on.
 #[derive(Debug)]
@@ -173,6 +174,24 @@ impl<E: Executor> RouteDocument<E> {
             [error] if error.message == "Query is too complex." => Ok(()),
             errors => Err(format!("{:?}: {errors:?}", self.query.operations)),
         }
+    }
+}
+
+/// Compares the fields of a fragment with those of the OpenAPI schema of the objects, for tests.
+///
+/// # Errors
+/// The fragment and the fields that it should select.
+pub fn compare_fragment<T: PartialSchema>(fragment: &str) -> Result<(), String> {
+    // The fields of a nested object are indented further.
+    let lines = fragment.lines().filter_map(|line| line.strip_prefix("  "));
+    let keys = lines.filter_map(|line| line.split([':', ' ']).next());
+    let selected: BTreeSet<_> = keys.filter(|key| !key.is_empty() && *key != "}").collect();
+    let object = openapi::object_of::<T>();
+    let described: BTreeSet<_> = object.properties.keys().map(String::as_str).collect();
+    if selected == described {
+        Ok(())
+    } else {
+        Err(format!("{fragment} should select {described:?}"))
     }
 }
 

@@ -10,6 +10,6 @@ mod page;
 mod params;
 
 pub use body::JsonBody;
-pub use document::{FieldJson, RouteDocument, RouteSchema};
+pub use document::{FieldJson, RouteDocument, RouteSchema, compare_fragment};
 pub use page::{ObjectJson, PageJson, next_link, page_response};
 pub use params::QueryParams;

@@ -173,7 +173,11 @@ pub(crate) fn openapi(security: Security) -> OpenApiDocument {
 
 #[cfg(test)]
 mod tests {
+    use schema::User;
+    use server::rest::compare_fragment;
+
     use super::*;
+    use crate::graphql::sessions::Session;
 
     #[tokio::test]
     async fn every_document_is_valid() {
@@ -196,5 +200,15 @@ mod tests {
         for document in sessions.into_iter().chain(users) {
             assert_eq!(document.validate_document().await, Ok(()));
         }
+    }
+
+    #[test]
+    fn fragments_select_every_field_of_the_openapi_schemas() {
+        let compared = [
+            compare_fragment::<User>(include_str!("user_fields.graphql")),
+            compare_fragment::<Offer>(include_str!("offer_fields.graphql")),
+            compare_fragment::<Session>(include_str!("session_fields.graphql")),
+        ];
+        assert_eq!(compared, [Ok(()), Ok(()), Ok(())]);
     }
 }
