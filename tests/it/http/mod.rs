@@ -1,0 +1,8 @@
+//! What holds for every route of both services.
+
+mod bodies;
+mod compression;
+mod cors;
+mod errors;
+mod headers;
+mod routing;
