@@ -1,124 +1,122 @@
-//! The access rules by REST.
+//! Access rules over REST.
 
 use serde_json::{Value, json};
 
-use crate::support::fixtures::{each, email_of, password_of, registration};
-use crate::support::services::{Layout, Processes, Stack};
+use crate::support::client::send;
+use crate::support::fixtures::{email_of, password_of, pluck, registration, registration_with};
+use crate::support::services::{ProcessCount, Services, Topology};
 
-on_every_stack!(
-    spec_asks_for_nothing,
-    spec_checks_a_token_that_is_sent,
-    strict_needs_the_user,
-    strict_needs_any_token_for_the_list,
-    strict_shows_an_email_to_its_user_alone,
-    strict_refuses_weak_passwords,
-    the_start_says_which_rules_hold,
+on_every_topology!(
+    open_mode_requires_no_token,
+    open_mode_checks_a_token_if_sent,
+    strict_mode_requires_the_owner,
+    strict_mode_requires_a_token_to_list_users,
+    strict_mode_hides_emails_of_others,
+    strict_mode_rejects_weak_passwords,
+    open_mode_is_logged_at_startup,
 );
 
-async fn spec_asks_for_nothing(layout: Layout) {
-    let stack = layout.spec().await;
-    let id = stack.register("ann").await["id"].clone();
-    let body = json!({ "user_id": id, "title": "chair", "text": "old" });
-    stack.offers.post("/offer/create/", body).await.expect(201);
-    let list = stack.users.get("/user/").await.expect(200).json();
-    assert_eq!(each(&list, "email"), [email_of("ann")]);
-    let user = stack.users.get("/user/ann/").await.expect(200).json();
+async fn open_mode_requires_no_token(topology: Topology) {
+    let services = topology.start_open().await;
+    let id = services.register("ann").await["id"].clone();
+    services.offers.create_offer(id, "chair", "old").await.expect(201);
+    let list = services.users.get_users().await.expect(200).json();
+    assert_eq!(pluck(&list, "email"), [email_of("ann")]);
+    let user = services.users.get_user("ann").await.expect(200).json();
     assert_eq!(user["email"], email_of("ann"));
-    stack.users.patch("/user/ann/", json!({ "username": "anna" })).await.expect(200);
-    stack.users.delete("/user/anna/").await.expect(204);
+    services.users.patch_user("ann", json!({ "username": "anna" })).await.expect(200);
+    services.users.delete_user("anna").await.expect(204);
     let weak = json!({ "login": "bob", "password": "password" });
-    stack.users.post("/user/", weak).await.expect(201);
+    services.users.post_user(weak).await.expect(201);
 }
 
-async fn spec_checks_a_token_that_is_sent(layout: Layout) {
-    let stack = layout.spec().await;
-    let ann = stack.member("ann").await;
-    let bob = stack.member("bob").await;
+async fn open_mode_checks_a_token_if_sent(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register_and_log_in("ann").await;
+    let bob = services.register_and_log_in("bob").await;
     let body = json!({ "user_id": ann.id, "title": "chair", "text": "old" });
-    for (token, status) in [("garbage", 401), (&bob.access, 403)] {
-        let (users, offers) = (stack.users.bearer(token), stack.offers.bearer(token));
-        offers.post("/offer/create/", body.clone()).await.problem(status);
-        users.patch(&ann.path(), json!({ "username": "x" })).await.problem(status);
-        users.delete(&ann.path()).await.problem(status);
+    for (token, status) in [("garbage", 401), (&bob.access_token, 403)] {
+        let (users, offers) = (services.users.bearer(token), services.offers.bearer(token));
+        offers.post_offer(body.clone()).await.problem(status);
+        users.patch_user(ann.id, json!({ "username": "x" })).await.problem(status);
+        users.delete_user(ann.id).await.problem(status);
     }
     for path in ["/user/", "/user/ann/"] {
-        stack.users.bearer("garbage").get(path).await.problem(401);
-        stack.users.bearer(&bob.access).get(path).await.expect(200);
+        services.users.bearer("garbage").get(path).await.problem(401);
+        services.users.bearer(&bob.access_token).get(path).await.expect(200);
     }
-    let by_user = json!({ "user_id": ann.id });
-    stack.offers.bearer("garbage").post("/offer/", by_user.clone()).await.problem(401);
-    stack.offers.bearer(&bob.access).post("/offer/", by_user).await.expect(200);
-    // Other schemes are no token of ours.
-    let request = stack.users.request(reqwest::Method::GET, "/user/ann/");
-    let request = request.header("authorization", format!("bearer {}", bob.access));
-    crate::support::client::Answer::to(request).await.expect(200);
+    services.offers.bearer("garbage").find_offers_of(ann.id).await.problem(401);
+    services.offers.bearer(&bob.access_token).find_offers_of(ann.id).await.expect(200);
+    // The scheme is case-insensitive.
+    let request = services.users.request(reqwest::Method::GET, "/user/ann/");
+    let request = request.header("authorization", format!("bearer {}", bob.access_token));
+    send(request).await.expect(200);
 
-    stack.offers.bearer(&ann.access).post("/offer/create/", body).await.expect(201);
-    let own = stack.users.bearer(&ann.access);
-    own.patch("/user/ann/", json!({ "username": "anna" })).await.expect(200);
-    own.delete("/user/anna/").await.expect(204);
+    services.offers.bearer(&ann.access_token).post_offer(body).await.expect(201);
+    let as_ann = services.users.bearer(&ann.access_token);
+    as_ann.patch_user("ann", json!({ "username": "anna" })).await.expect(200);
+    as_ann.delete_user("anna").await.expect(204);
 }
 
-async fn strict_needs_the_user(layout: Layout) {
-    let stack = layout.strict().await;
-    let ann = stack.member("ann").await;
-    let bob = stack.member("bob").await;
+async fn strict_mode_requires_the_owner(topology: Topology) {
+    let services = topology.start_strict().await;
+    let ann = services.register_and_log_in("ann").await;
+    let bob = services.register_and_log_in("bob").await;
     let body = json!({ "user_id": ann.id, "title": "chair", "text": "old" });
-    for (api, status) in [
-        ([stack.users.clone(), stack.offers.clone()], 401),
-        ([stack.users.bearer("garbage"), stack.offers.bearer("garbage")], 401),
-        ([stack.users.bearer(&ann.refresh), stack.offers.bearer(&ann.refresh)], 401),
-        ([stack.users.bearer(&bob.access), stack.offers.bearer(&bob.access)], 403),
+    let with_token = |token: &str| services.both().map(|api| api.bearer(token));
+    for ([users, offers], status) in [
+        ([services.users.clone(), services.offers.clone()], 401),
+        (with_token("garbage"), 401),
+        (with_token(&ann.refresh_token), 401),
+        (with_token(&bob.access_token), 403),
     ] {
-        let [users, offers] = api;
-        offers.post("/offer/create/", body.clone()).await.problem(status);
-        for path in [ann.path(), "/user/ann/".to_owned()] {
-            users.patch(&path, json!({ "username": "x" })).await.problem(status);
-            users.delete(&path).await.problem(status);
+        offers.post_offer(body.clone()).await.problem(status);
+        for user in [&ann.id.to_string(), "ann"] {
+            users.patch_user(user, json!({ "username": "x" })).await.problem(status);
+            users.delete_user(user).await.problem(status);
         }
     }
-    // Reading is open to all.
-    stack.users.get(&ann.path()).await.expect(200);
-    let none = stack.offers.post("/offer/", json!({ "user_id": ann.id })).await;
-    assert_eq!(none.expect(200).json(), json!([]));
+    // Reading needs no token.
+    services.users.get_user(ann.id).await.expect(200);
+    let offers = services.offers.find_offers_of(ann.id).await.expect(200);
+    assert_eq!(offers.json(), json!([]));
 
-    stack.offers.bearer(&ann.access).post("/offer/create/", body).await.expect(201);
-    let own = stack.users.bearer(&ann.access);
-    own.patch(&ann.path(), json!({ "username": "anna" })).await.expect(200);
-    own.delete(&ann.path()).await.expect(204);
+    services.offers.bearer(&ann.access_token).post_offer(body).await.expect(201);
+    let as_ann = services.users.bearer(&ann.access_token);
+    as_ann.patch_user(ann.id, json!({ "username": "anna" })).await.expect(200);
+    as_ann.delete_user(ann.id).await.expect(204);
 }
 
-async fn strict_needs_any_token_for_the_list(layout: Layout) {
-    let stack = layout.strict().await;
-    let ann = stack.member("ann").await;
-    stack.register("bob").await;
-    stack.users.get("/user/").await.problem(401);
-    stack.users.bearer("garbage").get("/user/").await.problem(401);
-    let list = stack.users.bearer(&ann.access).get("/user/").await.expect(200).json();
-    assert_eq!(each(&list, "username"), ["ann", "bob"]);
-    assert_eq!(each(&list, "email"), [json!(email_of("ann")), Value::Null]);
+async fn strict_mode_requires_a_token_to_list_users(topology: Topology) {
+    let services = topology.start_strict().await;
+    let ann = services.register_and_log_in("ann").await;
+    services.register("bob").await;
+    services.users.get_users().await.problem(401);
+    services.users.bearer("garbage").get_users().await.problem(401);
+    let list = services.users.bearer(&ann.access_token).get_users().await.expect(200).json();
+    assert_eq!(pluck(&list, "username"), ["ann", "bob"]);
+    assert_eq!(pluck(&list, "email"), [json!(email_of("ann")), Value::Null]);
 }
 
-async fn strict_shows_an_email_to_its_user_alone(layout: Layout) {
-    let stack = layout.strict().await;
-    let answer = stack.users.post("/user/registry/", registration("ann")).await;
-    assert_eq!(answer.expect(201).json()["username"], "ann");
-    let ann = stack.log_in("ann").await;
-    let bob = stack.member("bob").await;
-    let own = stack.users.bearer(ann["access_token"].as_str().unwrap());
-    let other = stack.users.bearer(&bob.access);
-    for path in ["/user/ann/".to_owned(), format!("/user/{}/", ann["user_id"])] {
-        let user = stack.users.get(&path).await.expect(200).json();
+async fn strict_mode_hides_emails_of_others(topology: Topology) {
+    let services = topology.start_strict().await;
+    let response = services.users.post_registration(registration("ann")).await;
+    assert_eq!(response.expect(201).json()["username"], "ann");
+    let ann = services.log_in("ann").await;
+    let bob = services.register_and_log_in("bob").await;
+    let as_ann = services.users.bearer(ann["access_token"].as_str().unwrap());
+    let as_bob = services.users.bearer(&bob.access_token);
+    for name in ["ann", &ann["user_id"].to_string()] {
+        let user = services.users.get_user(name).await.expect(200).json();
         assert_eq!(user["email"], Value::Null);
-        let user = other.get(&path).await.expect(200).json();
+        let user = as_bob.get_user(name).await.expect(200).json();
         assert_eq!(user["email"], Value::Null);
-        let user = own.get(&path).await.expect(200).json();
+        let user = as_ann.get_user(name).await.expect(200).json();
         assert_eq!(user["email"], email_of("ann"));
     }
-    let offer = json!({ "user_id": ann["user_id"], "title": "Bicycle", "text": "Blue." });
-    let access = ann["access_token"].as_str().unwrap();
-    stack.offers.bearer(access).post("/offer/create/", offer).await.expect(201);
-    for (viewer, seen) in [(&own, json!(email_of("ann"))), (&other, Value::Null)] {
+    let offers = services.offers.bearer(ann["access_token"].as_str().unwrap());
+    offers.create_offer(&ann["user_id"], "Bicycle", "Blue.").await.expect(201);
+    for (viewer, seen) in [(&as_ann, json!(email_of("ann"))), (&as_bob, Value::Null)] {
         let query = "query($id: ID!) { user(id: $id) { email offers { user { email } } }
             users(first: 1) { nodes { email offers { user { email } } } edges { node { email } } }
             _entities(representations: [{ __typename: \"User\", id: $id }])
@@ -133,39 +131,36 @@ async fn strict_shows_an_email_to_its_user_alone(layout: Layout) {
             assert_eq!(user["offers"][0]["user"]["email"], seen, "{data}");
         }
     }
-    let changed = own.patch("/user/ann/", json!({ "email": "a@example.net" })).await;
+    let changed = as_ann.patch_user("ann", json!({ "email": "a@example.net" })).await;
     assert_eq!(changed.expect(200).json()["email"], "a@example.net");
 }
 
-async fn strict_refuses_weak_passwords(layout: Layout) {
-    let stack = layout.strict().await;
-    let ann = stack.member("ann").await;
-    let own = stack.users.bearer(&ann.access);
+async fn strict_mode_rejects_weak_passwords(topology: Topology) {
+    let services = topology.start_strict().await;
+    let ann = services.register_and_log_in("ann").await;
+    let as_ann = services.users.bearer(&ann.access_token);
     for weak in ["7 birds", "password", "12345678", "qwertyuiop", "€€€€"] {
-        let mut body = registration("bob");
-        body["password"] = json!(weak);
+        let body = registration_with("bob", "password", weak);
         for path in ["/user/registry/", "/user/"] {
-            let problem = stack.users.post(path, body.clone()).await.problem(422);
-            problem.points_at(&["/password"]);
+            let problem = services.users.post(path, body.clone()).await.problem(422);
+            problem.assert_pointers(&["/password"]);
         }
-        let body = json!({ "old_password": password_of("ann"), "new_password": weak });
-        let problem = own.post("/user/password/", body).await.problem(422);
-        problem.points_at(&["/new_password"]);
+        let problem = as_ann.post_password(password_of("ann"), weak).await.problem(422);
+        problem.assert_pointers(&["/new_password"]);
     }
-    let mut body = registration("bob");
-    body["password"] = json!("8 birdsé");
-    stack.users.post("/user/registry/", body).await.expect(201);
+    let body = registration_with("bob", "password", "8 birdsé");
+    services.users.post_registration(body).await.expect(201);
 }
 
-async fn the_start_says_which_rules_hold(layout: Layout) {
-    let told = |stack: &Stack| {
-        let logs = stack.logs();
+async fn open_mode_is_logged_at_startup(topology: Topology) {
+    let warnings = |services: &Services| {
+        let logs = services.logs();
         logs.iter().filter(|line| line.contains("SECURITY") && line.contains("spec")).count()
     };
-    let processes = match layout.processes {
-        Processes::One => 1,
-        Processes::Two => 2,
+    let processes = match topology.processes {
+        ProcessCount::One => 1,
+        ProcessCount::Two => 2,
     };
-    assert_eq!(told(&layout.spec().await), processes, "one line each");
-    assert_eq!(told(&layout.strict().await), 0);
+    assert_eq!(warnings(&topology.start_open().await), processes, "one line for each process");
+    assert_eq!(warnings(&topology.start_strict().await), 0);
 }

@@ -1,4 +1,4 @@
-//! However many users are named, one request and one statement bring their offers.
+//! Batching: the offers of many users are loaded in one request and one statement.
 
 use std::fmt::Write;
 
@@ -6,57 +6,57 @@ use entity::offer;
 use sea_orm::EntityTrait;
 use serde_json::json;
 
-use crate::seed::seed;
 use crate::support::metrics::counter;
-use crate::support::services::{Layout, Stack};
+use crate::support::services::{Services, Topology};
 
-on_every_stack!(
-    fifty_users_in_a_connection,
-    fifty_users_by_id,
-    fifty_users_by_name,
-    many_queries_at_once,
-    many_lists_at_once,
+on_every_topology!(
+    connection_loads_all_offers_in_one_request,
+    users_by_id_share_one_request,
+    users_by_name_share_one_request,
+    concurrent_queries_share_requests,
+    concurrent_lists_return_their_own_pages,
 );
 
-/// What `offers-api` has counted: requests of its GraphQL, and statements.
-async fn counts(stack: &Stack) -> [u64; 2] {
+/// Returns how many GraphQL requests `offers-api` has served and how many statements it has run.
+async fn counts(services: &Services) -> [u64; 2] {
     let graphql = |labels: &str| labels.contains("/graphql");
-    let requests = counter(&stack.offers, "http_requests_total", graphql).await;
-    [requests, counter(&stack.offers, "db_statements_total", |_| true).await]
+    let requests = counter(&services.offers, "http_requests_total", graphql).await;
+    [requests, counter(&services.offers, "db_statements_total", |_| true).await]
 }
 
-async fn seeded(layout: Layout) -> Stack {
-    let stack = layout.spec().await;
-    seed(&stack.database, stack.folder(), 50, 3).await;
-    let rows = stack.database.connect().await;
+/// Starts the services with 50 users of 3 offers each.
+async fn start_seeded(topology: Topology) -> Services {
+    let services = topology.start_open().await;
+    services.seed(50, 3).await;
+    let rows = services.database.connect().await;
     assert_eq!(offer::Entity::find().all(&rows).await.unwrap().len(), 150);
-    stack
+    services
 }
 
-async fn fifty_users_in_a_connection(layout: Layout) {
-    let stack = seeded(layout).await;
-    let before = counts(&stack).await;
+async fn connection_loads_all_offers_in_one_request(topology: Topology) {
+    let services = start_seeded(topology).await;
+    let before = counts(&services).await;
     let query = "{ users(first: 50) { edges { node { username offers { id } } } } }";
-    let data = stack.users.query(query).await;
-    let [requests, statements] = counts(&stack).await;
+    let data = services.users.query(query).await;
+    let [requests, statements] = counts(&services).await;
     assert_eq!([requests - before[0], statements - before[1]], [1, 1]);
     let edges = data["users"]["edges"].as_array().unwrap();
     assert_eq!(edges.len(), 50);
     assert!(edges.iter().all(|edge| edge["node"]["offers"].as_array().unwrap().len() == 3));
 }
 
-/// The same where each user is a field of its own.
-async fn fifty_fields(layout: Layout, argument: impl Fn(usize) -> String) {
-    let stack = seeded(layout).await;
-    let before = counts(&stack).await;
+/// Asserts that 50 users, each a root field, are loaded in one request and one statement.
+async fn assert_fields_share_one_request(topology: Topology, argument: impl Fn(usize) -> String) {
+    let services = start_seeded(topology).await;
+    let before = counts(&services).await;
     let mut query = "{".to_owned();
     for number in 1..=50 {
         let argument = argument(number);
         write!(query, " u{number}: user({argument}) {{ username offers {{ id }} }}").unwrap();
     }
     query += " }";
-    let data = stack.users.query(&query).await;
-    let [requests, statements] = counts(&stack).await;
+    let data = services.users.query(&query).await;
+    let [requests, statements] = counts(&services).await;
     for number in 1..=50 {
         let user = &data[format!("u{number}")];
         assert_eq!(user["username"], format!("demo{number}"));
@@ -65,44 +65,44 @@ async fn fifty_fields(layout: Layout, argument: impl Fn(usize) -> String) {
     assert_eq!([requests - before[0], statements - before[1]], [1, 1]);
 }
 
-async fn fifty_users_by_id(layout: Layout) {
-    // The demo users are the first ones of a new database.
-    fifty_fields(layout, |number| format!("id: \"{number}\"")).await;
+async fn users_by_id_share_one_request(topology: Topology) {
+    // The demo users are the first rows of a new database.
+    assert_fields_share_one_request(topology, |number| format!("id: \"{number}\"")).await;
 }
 
-async fn fifty_users_by_name(layout: Layout) {
-    fifty_fields(layout, |number| format!("username: \"demo{number}\"")).await;
+async fn users_by_name_share_one_request(topology: Topology) {
+    assert_fields_share_one_request(topology, |number| format!("username: \"demo{number}\"")).await;
 }
 
-/// Queries of the same moment share requests: fewer requests than queries.
-async fn many_queries_at_once(layout: Layout) {
-    let stack = seeded(layout).await;
-    let before = counts(&stack).await;
-    let asked = (1..=50).map(|number| {
-        let api = stack.users.clone();
+/// There are fewer requests than concurrent queries.
+async fn concurrent_queries_share_requests(topology: Topology) {
+    let services = start_seeded(topology).await;
+    let before = counts(&services).await;
+    let queries = (1..=50).map(|number| {
+        let api = services.users.clone();
         tokio::spawn(async move {
             let query = "query($name: String) { user(username: $name) { offers { id } } }";
             let variables = json!({ "name": format!("demo{number}") });
             api.graphql(query, variables).await.data()["user"]["offers"].as_array().unwrap().len()
         })
     });
-    for count in futures_util::future::join_all(asked).await {
+    for count in futures_util::future::join_all(queries).await {
         assert_eq!(count.unwrap(), 3);
     }
-    let [requests, statements] = counts(&stack).await;
+    let [requests, statements] = counts(&services).await;
     let [requests, statements] = [requests - before[0], statements - before[1]];
     assert!((1..50).contains(&requests), "{requests}");
     assert!((1..=requests).contains(&statements), "{statements} of {requests}");
 }
 
-/// Lists of the same moment that start at different users, and each gets its own.
-async fn many_lists_at_once(layout: Layout) {
+/// Concurrent lists start after or before different users.
+async fn concurrent_lists_return_their_own_pages(topology: Topology) {
     const LIST: &str = "query($first: Int, $after: String, $last: Int, $before: String) {
         users(first: $first, after: $after, last: $last, before: $before) {
             nodes { username offersConnection(first: 2) { nodes { id } } }
             pageInfo { hasPreviousPage hasNextPage } } }";
-    let stack = seeded(layout).await;
-    let all = stack.users.query("{ users(first: 50) { edges { cursor } } }").await;
+    let services = start_seeded(topology).await;
+    let all = services.users.query("{ users(first: 50) { edges { cursor } } }").await;
     let cursors: Vec<_> = all["users"]["edges"].as_array().unwrap().iter().collect();
     let cursor = |number: usize| cursors[number - 1]["cursor"].clone();
     let mut lists = Vec::new();
@@ -114,8 +114,8 @@ async fn many_lists_at_once(layout: Layout) {
         let before = json!({ "last": size, "before": cursor(number) });
         lists.push((before, start..=number - 1, [start > 1, true]));
     }
-    let asked = lists.into_iter().map(|(variables, users, others)| {
-        let api = stack.users.clone();
+    let queries = lists.into_iter().map(|(variables, users, others)| {
+        let api = services.users.clone();
         tokio::spawn(async move {
             let page = api.graphql(LIST, variables).await.data()["users"].clone();
             let nodes = page["nodes"].as_array().unwrap();
@@ -130,7 +130,7 @@ async fn many_lists_at_once(layout: Layout) {
             );
         })
     });
-    for list in futures_util::future::join_all(asked).await {
+    for list in futures_util::future::join_all(queries).await {
         list.unwrap();
     }
 }

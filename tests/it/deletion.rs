@@ -1,14 +1,15 @@
-//! What goes with a user, in the database itself.
+//! Rows that are deleted together with a user.
 
 use entity::{offer, refresh_token, user};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
-use crate::support::services::{Layout, Stack};
+use crate::support::services::{Services, Topology};
 
-on_every_stack!(takes_offers_and_tokens_along);
+on_every_topology!(deletes_offers_and_refresh_tokens);
 
-async fn rows_of(stack: &Stack, id: i64) -> [u64; 3] {
-    let rows = stack.database.connect().await;
+/// Counts the users, offers and refresh tokens with a user id.
+async fn rows_of(services: &Services, id: i64) -> [u64; 3] {
+    let rows = services.database.connect().await;
     let users = user::Entity::find_by_id(id).count(&rows).await;
     let offers = offer::Entity::find().filter(offer::Column::UserId.eq(id)).count(&rows).await;
     let tokens = refresh_token::Entity::find().filter(refresh_token::Column::UserId.eq(id));
@@ -17,17 +18,17 @@ async fn rows_of(stack: &Stack, id: i64) -> [u64; 3] {
     [users.unwrap(), offers.unwrap(), tokens.unwrap()]
 }
 
-async fn takes_offers_and_tokens_along(layout: Layout) {
-    let stack = layout.spec().await;
-    let ann = stack.member("ann").await;
-    let bob = stack.member("bob").await;
-    stack.log_in("ann").await;
+async fn deletes_offers_and_refresh_tokens(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register_and_log_in("ann").await;
+    let bob = services.register_and_log_in("bob").await;
+    services.log_in("ann").await;
     for title in ["chair", "table", "bell"] {
-        stack.offer(&ann, title).await;
+        services.create_offer(&ann, title).await;
     }
-    stack.offer(&bob, "book").await;
-    assert_eq!(rows_of(&stack, ann.id).await, [1, 3, 2]);
-    stack.users.delete(&ann.path()).await.expect(204);
-    assert_eq!(rows_of(&stack, ann.id).await, [0, 0, 0]);
-    assert_eq!(rows_of(&stack, bob.id).await, [1, 1, 1]);
+    services.create_offer(&bob, "book").await;
+    assert_eq!(rows_of(&services, ann.id).await, [1, 3, 2]);
+    services.users.delete_user(ann.id).await.expect(204);
+    assert_eq!(rows_of(&services, ann.id).await, [0, 0, 0]);
+    assert_eq!(rows_of(&services, bob.id).await, [1, 1, 1]);
 }

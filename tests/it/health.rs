@@ -1,41 +1,38 @@
-//! Health, metrics and pages, the same on both services.
+//! Health, metrics, OpenAPI and web pages, on both services.
 
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::client::{Answer, Api};
+use crate::support::client::{ApiClient, send};
 use crate::support::database::{Database, Engine, migrate};
 use crate::support::metrics::counter;
-use crate::support::process::{self, Process};
-use crate::support::services::{Layout, Stack};
-use crate::support::wait as poll;
+use crate::support::process::Process;
+use crate::support::services::Topology;
+use crate::support::settings::settings;
+use crate::support::wait;
 
-on_every_stack!(
-    lives_and_is_ready,
-    counts_requests,
-    describes_itself,
-    has_pages_for_people,
-    takes_get_and_head_alone,
+on_every_topology!(
+    live_and_ready_return_200,
+    metrics_count_requests,
+    openapi_lists_every_route,
+    serves_landing_page_and_docs,
+    rejects_other_methods,
 );
 
-fn both(stack: &Stack) -> [&Api; 2] {
-    [&stack.users, &stack.offers]
-}
-
-async fn lives_and_is_ready(layout: Layout) {
-    let stack = layout.strict().await;
-    for api in both(&stack) {
+async fn live_and_ready_return_200(topology: Topology) {
+    let services = topology.start_strict().await;
+    for api in services.both() {
         for path in ["/health/live", "/health/live/", "/health/ready", "/health/ready/"] {
             api.get(path).await.expect(200);
         }
     }
 }
 
-async fn counts_requests(layout: Layout) {
-    let stack = layout.spec().await;
-    for (api, path) in [(&stack.users, "/user/auth/"), (&stack.offers, "/offer/")] {
-        let answer = api.get("/metrics").await.expect(200);
-        let media_type = answer.media_type().unwrap();
+async fn metrics_count_requests(topology: Topology) {
+    let services = topology.start_open().await;
+    for (api, path) in [(&services.users, "/user/auth/"), (&services.offers, "/offer/")] {
+        let response = api.get("/metrics").await.expect(200);
+        let media_type = response.media_type().unwrap();
         assert!(["text/plain", "application/openmetrics-text"].contains(&media_type));
         let all = |_: &str| true;
         let before = counter(api, "http_requests_total", all).await;
@@ -44,16 +41,16 @@ async fn counts_requests(layout: Layout) {
         }
         let after = counter(api, "http_requests_total", all).await;
         assert!(after >= before + 3, "{before}, {after}");
-        let refused = counter(api, "http_requests_total", |labels| labels.contains("422")).await;
-        assert_eq!(refused, 3);
+        let rejected = counter(api, "http_requests_total", |labels| labels.contains("422")).await;
+        assert_eq!(rejected, 3);
     }
 }
 
-async fn describes_itself(layout: Layout) {
-    let stack = layout.strict().await;
+async fn openapi_lists_every_route(topology: Topology) {
+    let services = topology.start_strict().await;
     for (api, routes) in [
         (
-            &stack.users,
+            &services.users,
             &[
                 ("/user/registry/", "post"),
                 ("/user/auth/", "post"),
@@ -67,31 +64,31 @@ async fn describes_itself(layout: Layout) {
                 ("/user/{user}/", "delete"),
             ][..],
         ),
-        (&stack.offers, &[("/offer/create/", "post"), ("/offer/", "post")]),
+        (&services.offers, &[("/offer/create/", "post"), ("/offer/", "post")]),
     ] {
         let document = api.get("/openapi.json").await.expect(200).json();
         assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
         let paths = document["paths"].as_object().unwrap();
         for (route, method) in routes {
-            // The name of a parameter is free.
-            let described = paths.iter().any(|(path, item)| {
-                let same = match route.strip_suffix("{user}/") {
+            // The parameter may have another name.
+            let is_listed = paths.iter().any(|(path, item)| {
+                let same_path = match route.strip_suffix("{user}/") {
                     Some(start) => path.starts_with(&format!("{start}{{")),
                     None => path == route,
                 };
-                same && item.get(method).is_some()
+                same_path && item.get(method).is_some()
             });
-            assert!(described, "{method} {route} is missing");
+            assert!(is_listed, "{method} {route} is missing");
         }
     }
 }
 
-async fn has_pages_for_people(layout: Layout) {
-    let stack = layout.strict().await;
-    for api in both(&stack) {
+async fn serves_landing_page_and_docs(topology: Topology) {
+    let services = topology.start_strict().await;
+    for api in services.both() {
         for path in ["/", "/docs", "/docs/"] {
-            let answer = api.get(path).await.expect(200);
-            assert_eq!(answer.media_type(), Some("text/html"), "{path}");
+            let response = api.get(path).await.expect(200);
+            assert_eq!(response.media_type(), Some("text/html"), "{path}");
         }
         let page = api.get("/").await.text();
         for link in
@@ -100,35 +97,34 @@ async fn has_pages_for_people(layout: Layout) {
             assert!(page.contains(&format!("href=\"{link}\"")), "{link}: {page}");
         }
     }
-    let page = stack.users.get("/").await.text();
+    let page = services.users.get("/").await.text();
     assert!(page.contains("/.well-known/jwks.json"));
 }
 
-async fn takes_get_and_head_alone(layout: Layout) {
-    let stack = layout.spec().await;
-    for api in both(&stack) {
+async fn rejects_other_methods(topology: Topology) {
+    let services = topology.start_open().await;
+    for api in services.both() {
         for path in ["/", "/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs"] {
-            let answer = api.post(path, json!({})).await;
-            answer.problem(405);
-            assert!(answer.header("allow").unwrap().contains("GET"));
-            let answer = Answer::to(api.request(Method::HEAD, path)).await.expect(200);
-            assert!(answer.body.is_empty());
+            let response = api.post(path, json!({})).await;
+            response.problem(405);
+            assert!(response.header("allow").unwrap().contains("GET"));
+            let response = send(api.request(Method::HEAD, path)).await.expect(200);
+            assert!(response.body.is_empty());
         }
     }
-    stack.users.post("/.well-known/jwks.json", json!({})).await.problem(405);
+    services.users.post("/.well-known/jwks.json", json!({})).await.problem(405);
 }
 
-on_every_database!(wants_its_tables);
+on_every_database!(not_ready_without_tables);
 
-async fn wants_its_tables(engine: Engine) {
+async fn not_ready_without_tables(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::empty(engine, folder.path()).await;
-    let settings = [("DATABASE_URL", database.url()), ("HTTP_ADDR", "127.0.0.1:0")];
-    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let settings = settings([("DATABASE_URL", database.url()), ("HTTP_ADDR", "127.0.0.1:0")]);
     let mut running = Vec::new();
     for name in ["users-api", "offers-api"] {
-        let mut service = Process::start(name, process::command(name, folder.path(), &settings));
-        let api = Api::new(&service.address(name, "http").await.expect("it runs"));
+        let mut service = Process::start(name, folder.path(), &settings);
+        let api = ApiClient::new(&service.url(name, "http").await);
         let problem = api.get("/health/ready").await.problem(503);
         assert!(problem.detail.contains("migration up"), "{}", problem.detail);
         api.get("/health/live").await.expect(200);
@@ -140,35 +136,22 @@ async fn wants_its_tables(engine: Engine) {
     }
 }
 
-/// Only a server can be lost.
-mod ready_follows_the_database {
-    use crate::support::services::Layout;
+on_postgres!(readiness_follows_the_database);
 
-    #[tokio::test]
-    async fn one_process() {
-        super::ready_follows_the_database(Layout::POSTGRES_ONE).await;
-    }
-
-    #[tokio::test]
-    async fn two_processes() {
-        super::ready_follows_the_database(Layout::POSTGRES_TWO).await;
-    }
-}
-
-async fn ready_follows_the_database(layout: Layout) {
-    let mut stack = layout.set("SECURITY", "spec").database_relayed().start().await;
-    for api in both(&stack) {
+async fn readiness_follows_the_database(topology: Topology) {
+    let mut services = topology.builder().proxy_database().start().await;
+    for api in services.both() {
         api.get("/health/ready").await.expect(200);
     }
-    stack.cut().await;
-    for api in both(&stack) {
+    services.disconnect().await;
+    for api in services.both() {
         api.get("/health/ready").await.expect(503);
         api.get("/health/live").await.expect(200);
     }
-    stack.mend();
-    for api in both(&stack) {
-        poll::until("the service is ready again", async || {
-            (api.get("/health/ready").await.status == 200).then_some(())
+    services.connect();
+    for api in services.both() {
+        wait::until_true("the service is ready again", async || {
+            api.get("/health/ready").await.status == 200
         })
         .await;
     }

@@ -1,104 +1,108 @@
-//! Failed logins are slowed, an account and an address at a time. No database has a part in it.
+//! Failed logins are throttled by account and by client address. The database is not involved.
 
 use std::time::Duration;
 
 use reqwest::{Method, header};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::client::{Answer, Api};
+use crate::support::client::{ApiClient, HttpResponse, send};
 use crate::support::fixtures::password_of;
-use crate::support::services::Layout;
-use crate::support::wait as poll;
+use crate::support::services::Topology;
+use crate::support::wait;
 
-/// Logs in by way of a proxy that says where the client is.
-async fn from(users: &Api, address: &str, body: &Value) -> Answer {
-    let request = users.request(Method::POST, "/user/auth/");
-    Answer::to(request.header("x-forwarded-for", address).json(body)).await
+/// Logs in through a proxy that sends the client address in `X-Forwarded-For`.
+async fn log_in_from(
+    users: &ApiClient,
+    address: &str,
+    username: &str,
+    password: &str,
+) -> HttpResponse {
+    let request = users.request(Method::POST, "/user/auth/").header("x-forwarded-for", address);
+    send(request.json(&json!({ "username": username, "password": password }))).await
 }
 
 #[track_caller]
-fn assert_slowed(answer: &Answer) {
-    assert_eq!(answer.problem(429).code, "TOO_MANY_REQUESTS");
-    let wait: u64 = answer.header(header::RETRY_AFTER).unwrap().parse().unwrap();
+fn assert_throttled(response: &HttpResponse) {
+    assert_eq!(response.problem(429).code, "TOO_MANY_REQUESTS");
+    let wait: u64 = response.header(header::RETRY_AFTER).unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
 }
 
 #[tokio::test]
-async fn an_account_is_slowed_and_never_locked_out() {
-    let stack = Layout::SQLITE_ONE.spec().await;
-    stack.register("ann").await;
-    let users = &stack.users;
-    // The address in the header is the word of a stranger, and changes nothing.
+async fn account_is_throttled_but_not_locked_out() {
+    let services = Topology::SQLITE_ONE_PROCESS.start_open().await;
+    services.register("ann").await;
+    let users = &services.users;
+    // The header of an untrusted client is ignored.
     for name in ["ann", "nobody"] {
-        let body = json!({ "username": name, "password": "wrong" });
         for number in 0..5 {
-            from(users, &format!("192.0.2.{number}"), &body).await.problem(401);
+            let address = format!("192.0.2.{number}");
+            log_in_from(users, &address, name, "wrong").await.problem(401);
         }
     }
-    let right = json!({ "username": "ANN", "password": password_of("ann") });
-    poll::until("a sixth failure is slowed, before the password is looked at", async || {
-        let wrong = json!({ "username": "ann", "password": "wrong" });
-        let answer = users.post("/user/auth/", wrong).await;
-        (answer.status == 429).then(|| assert_slowed(&answer))
+    wait::until("a sixth failure is throttled before the password is checked", async || {
+        let response = users.post_login("ann", "wrong").await;
+        (response.status == 429).then(|| assert_throttled(&response))
     })
     .await;
-    let slowed = from(users, "192.0.2.99", &right).await;
-    assert_slowed(&slowed);
+    let password = password_of("ann");
+    assert_throttled(&log_in_from(users, "192.0.2.99", "ANN", &password).await);
 
     let query = "mutation($input: AuthenticateInput!) { authenticate(input: $input) { userId } }";
-    let graph = users.graphql(query, json!({ "input": right })).await;
-    assert_eq!(graph.code(), "TOO_MANY_REQUESTS");
-    assert!(graph.body["errors"][0]["extensions"]["retryAfter"].is_u64());
+    let input = json!({ "username": "ANN", "password": password });
+    let graphql = users.graphql(query, json!({ "input": input })).await;
+    assert_eq!(graphql.code(), "TOO_MANY_REQUESTS");
+    assert!(graphql.body["errors"][0]["extensions"]["retryAfter"].is_u64());
 
-    let limit = Duration::from_mins(1);
-    poll::within(limit, "the wait is over, and the right password is taken", async || {
-        let answer = users.post("/user/auth/", right.clone()).await;
-        (answer.status == 200).then_some(())
+    let timeout = Duration::from_mins(1);
+    wait::until_timeout(timeout, "the right password is accepted again", async || {
+        (users.post_login("ANN", &password).await.status == 200).then_some(())
     })
     .await;
-    // Forgotten: the same number of failures costs nothing again.
+    // The success reset the account: as many failures are free again.
     for _ in 0..5 {
-        let wrong = json!({ "username": "ann", "password": "wrong" });
-        users.post("/user/auth/", wrong).await.problem(401);
+        users.post_login("ann", "wrong").await.problem(401);
     }
 }
 
 #[tokio::test]
-async fn an_address_is_slowed_whatever_the_names() {
-    let stack = Layout::SQLITE_ONE.set("TRUSTED_PROXIES", "127.0.0.0/8,::1").start().await;
-    stack.register("ann").await;
-    let right = json!({ "username": "ann", "password": password_of("ann") });
-    let mut slowed = None;
+async fn address_is_throttled_across_usernames() {
+    let services =
+        Topology::SQLITE_ONE_PROCESS.set("TRUSTED_PROXIES", "127.0.0.0/8,::1").start().await;
+    services.register("ann").await;
+    let mut throttled_after = None;
     for number in 0..200 {
-        let body = json!({ "username": format!("nobody-{number}"), "password": "wrong" });
-        // What the client wrote itself stands before what the proxy has added.
-        let answer = from(&stack.users, &format!("10.0.0.{number}, 192.0.2.1"), &body).await;
-        if answer.status == 429 {
-            assert_slowed(&answer);
-            slowed = Some(number);
+        // The address that the client sent is before the one that the proxy has added.
+        let address = format!("10.0.0.{number}, 192.0.2.1");
+        let username = format!("nobody-{number}");
+        let response = log_in_from(&services.users, &address, &username, "wrong").await;
+        if response.status == 429 {
+            assert_throttled(&response);
+            throttled_after = Some(number);
             break;
         }
-        answer.problem(401);
+        response.problem(401);
     }
-    assert!(slowed.is_some_and(|number| number >= 50), "{slowed:?}");
-    assert_slowed(&from(&stack.users, "192.0.2.1", &right).await);
-    from(&stack.users, "192.0.2.2", &right).await.expect(200);
+    assert!(throttled_after.is_some_and(|number| number >= 50), "{throttled_after:?}");
+    let password = password_of("ann");
+    let blocked = log_in_from(&services.users, "192.0.2.1", "ann", &password).await;
+    assert_throttled(&blocked);
+    log_in_from(&services.users, "192.0.2.2", "ann", &password).await.expect(200);
 }
 
 #[tokio::test]
-async fn a_stolen_access_token_does_not_find_out_the_password() {
-    let stack = Layout::SQLITE_ONE.strict().await;
-    let ann = stack.member("ann").await;
-    let own = stack.users.bearer(&ann.access);
-    let body = json!({ "old_password": "wrong", "new_password": "a wholly new one" });
+async fn password_change_attempts_are_throttled() {
+    let services = Topology::SQLITE_ONE_PROCESS.start_strict().await;
+    let ann = services.register_and_log_in("ann").await;
+    let as_ann = services.users.bearer(&ann.access_token);
     for _ in 0..5 {
-        own.post("/user/password/", body.clone()).await.problem(401);
+        as_ann.post_password("wrong", "a wholly new one").await.problem(401);
     }
-    poll::until("the sixth is slowed", async || {
-        let answer = own.post("/user/password/", body.clone()).await;
-        (answer.status == 429).then(|| assert_slowed(&answer))
+    wait::until("the sixth is throttled", async || {
+        let response = as_ann.post_password("wrong", "a wholly new one").await;
+        (response.status == 429).then(|| assert_throttled(&response))
     })
     .await;
-    // Logging in is counted apart.
-    stack.log_in("ann").await;
+    // Logins are counted separately.
+    services.log_in("ann").await;
 }

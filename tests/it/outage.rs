@@ -1,74 +1,80 @@
-//! `offers-api` away, and back.
+//! Behaviour of `users-api` while `offers-api` is unreachable.
 
 use serde_json::{Value, json};
 
-use crate::support::fixtures::{Member, each};
-use crate::support::services::{Layout, Stack};
-use crate::support::wait as poll;
+use crate::support::fixtures::{TestUser, pluck};
+use crate::support::services::{Services, Topology};
+use crate::support::wait;
 
-// In one process neither service can be away for the other.
-on_two_processes!(a_cut_connection_is_survived, a_stopped_service_is_survived);
+// In one process the services can't lose each other.
+on_two_processes!(recovers_from_a_lost_connection, recovers_from_a_stopped_service);
 
 const QUERY: &str = "{ user(username: \"ann\") { username offers { title } } }";
 const PAGE: &str = "{ user(username: \"ann\") { username offersConnection { edges { cursor } } } }";
 
-/// `ann` with one offer, seen by both ways.
-async fn prepared(stack: &Stack) -> Member {
-    let ann = stack.member("ann").await;
-    stack.offer(&ann, "chair").await;
-    whole(stack, &ann).await.unwrap();
+/// Creates `ann` with one offer, and asserts that REST and GraphQL return it.
+async fn ann_with_offer(services: &Services) -> TestUser {
+    let ann = services.register_and_log_in("ann").await;
+    services.create_offer(&ann, "chair").await;
+    check_complete(services, &ann).await.unwrap();
     ann
 }
 
-async fn whole(stack: &Stack, ann: &Member) -> Option<()> {
-    let rest = stack.users.get(&ann.path()).await;
-    let graph = stack.users.graphql(QUERY, json!({})).await;
-    if rest.status != 200 || graph.body.get("errors").is_some() {
+/// Asserts that responses contain the offer; `None` while `offers-api` is unreachable.
+async fn check_complete(services: &Services, ann: &TestUser) -> Option<()> {
+    let rest = services.users.get_user(ann.id).await;
+    let graphql = services.users.graphql(QUERY, json!({})).await;
+    if rest.status != 200 || graphql.body.get("errors").is_some() {
         return None;
     }
     let chair = [json!("chair")];
-    assert_eq!(each(&rest.json()["offers"], "title"), chair);
-    assert_eq!(each(&graph.data()["user"]["offers"], "title"), chair);
+    assert_eq!(pluck(&rest.json()["offers"], "title"), chair);
+    assert_eq!(pluck(&graphql.data()["user"]["offers"], "title"), chair);
     Some(())
 }
 
-async fn partial(stack: &Stack, ann: &Member) {
+/// Asserts that only responses with offers fail.
+async fn assert_offers_unavailable(services: &Services, ann: &TestUser) {
     for _ in 0..3 {
-        let problem = stack.users.get(&ann.path()).await.problem(503);
+        let problem = services.users.get_user(ann.id).await.problem(503);
         assert_eq!(problem.code, "OFFERS_UNAVAILABLE");
-        let graph = stack.users.graphql(QUERY, json!({})).await;
-        assert_eq!(graph.code(), "OFFERS_UNAVAILABLE");
-        assert_eq!(graph.answer.status, 200);
+        let graphql = services.users.graphql(QUERY, json!({})).await;
+        assert_eq!(graphql.code(), "OFFERS_UNAVAILABLE");
+        assert_eq!(graphql.http.status, 200);
         let user = json!({ "username": "ann", "offers": null });
-        assert_eq!(graph.body["data"], json!({ "user": user }));
-        assert_eq!(graph.body["errors"][0]["path"], json!(["user", "offers"]));
-        let graph = stack.users.graphql(PAGE, json!({})).await;
-        assert_eq!(graph.code(), "OFFERS_UNAVAILABLE");
-        assert_eq!(graph.body["data"]["user"]["offersConnection"], Value::Null);
+        assert_eq!(graphql.body["data"], json!({ "user": user }));
+        assert_eq!(graphql.body["errors"][0]["path"], json!(["user", "offers"]));
+        let graphql = services.users.graphql(PAGE, json!({})).await;
+        assert_eq!(graphql.code(), "OFFERS_UNAVAILABLE");
+        assert_eq!(graphql.body["data"]["user"]["offersConnection"], Value::Null);
     }
-    // What needs no offers goes on as ever.
-    stack.users.get("/user/").await.expect(200);
-    stack.users.get("/user/nobody/").await.problem(404);
-    stack.users.get("/health/ready").await.expect(200);
-    stack.log_in("ann").await;
+    // Requests without offers still succeed.
+    services.users.get_users().await.expect(200);
+    services.users.get_user("nobody").await.problem(404);
+    services.users.get("/health/ready").await.expect(200);
+    services.log_in("ann").await;
 }
 
-async fn a_cut_connection_is_survived(layout: Layout) {
-    let mut stack = layout.set("SECURITY", "spec").offers_relayed().start().await;
-    let ann = prepared(&stack).await;
+async fn recovers_from_a_lost_connection(topology: Topology) {
+    let mut services = topology.builder().proxy_offers().start().await;
+    let ann = ann_with_offer(&services).await;
     for _ in 0..2 {
-        stack.cut().await;
-        partial(&stack, &ann).await;
-        stack.mend();
-        poll::until("users-api is whole again", async || whole(&stack, &ann).await).await;
+        services.disconnect().await;
+        assert_offers_unavailable(&services, &ann).await;
+        services.connect();
+        wait::until("users-api returns offers again", async || {
+            check_complete(&services, &ann).await
+        })
+        .await;
     }
 }
 
-async fn a_stopped_service_is_survived(layout: Layout) {
-    let mut stack = layout.spec().await;
-    let ann = prepared(&stack).await;
-    stack.stop_one("offers-api");
-    partial(&stack, &ann).await;
-    stack.start_one("offers-api").await;
-    poll::until("users-api is whole again", async || whole(&stack, &ann).await).await;
+async fn recovers_from_a_stopped_service(topology: Topology) {
+    let mut services = topology.start_open().await;
+    let ann = ann_with_offer(&services).await;
+    services.stop("offers-api");
+    assert_offers_unavailable(&services, &ann).await;
+    services.start("offers-api").await;
+    wait::until("users-api returns offers again", async || check_complete(&services, &ann).await)
+        .await;
 }

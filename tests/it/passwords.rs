@@ -1,21 +1,21 @@
-//! How passwords are kept.
+//! Storage of passwords.
 
 use entity::user;
 use sea_orm::EntityTrait;
 use serde_json::json;
 
 use crate::support::fixtures::registration;
-use crate::support::services::Layout;
+use crate::support::services::Topology;
 
-on_every_stack!(are_kept_as_argon2id, are_never_shown);
+on_every_topology!(passwords_are_stored_as_argon2id, passwords_are_never_returned);
 
-async fn are_kept_as_argon2id(layout: Layout) {
-    let stack = layout.spec().await;
+async fn passwords_are_stored_as_argon2id(topology: Topology) {
+    let services = topology.start_open().await;
     for name in ["ann", "bob"] {
         let body = json!({ "login": name, "password": "the same for both" });
-        stack.users.post("/user/", body).await.expect(201);
+        services.users.post_user(body).await.expect(201);
     }
-    let rows = stack.database.connect().await;
+    let rows = services.database.connect().await;
     let users = user::Entity::find().all(&rows).await.unwrap();
     let hashes: Vec<_> = users.iter().map(|user| user.password_hash.0.as_str()).collect();
     assert_eq!(hashes.len(), 2);
@@ -31,22 +31,22 @@ async fn are_kept_as_argon2id(layout: Layout) {
     assert_ne!(hashes[0].split('$').nth(4), hashes[1].split('$').nth(4));
 }
 
-async fn are_never_shown(layout: Layout) {
-    let stack = layout.spec().await;
+async fn passwords_are_never_returned(topology: Topology) {
+    let services = topology.start_open().await;
     let body = registration("ann");
     let password = body["password"].as_str().unwrap().to_owned();
-    let answers = [
-        stack.users.post("/user/registry/", body).await,
-        stack.users.get("/user/ann/").await,
-        stack.users.get("/user/").await,
-        stack.users.patch("/user/ann/", json!({ "password": "another" })).await,
+    let responses = [
+        services.users.post_registration(body).await,
+        services.users.get_user("ann").await,
+        services.users.get_users().await,
+        services.users.patch_user("ann", json!({ "password": "another" })).await,
     ];
-    for answer in answers {
-        assert!(answer.status < 300, "{answer:?}");
-        let text = answer.text();
+    for response in responses {
+        assert!(response.status < 300, "{response:?}");
+        let text = response.text();
         assert!(!text.contains(&password) && !text.contains("argon2"), "{text}");
         assert!(!text.contains("password"), "{text}");
     }
-    // A change of the profile is no way round the old password.
-    stack.log_in("ann").await;
+    // `PATCH` does not change the password, so the old one is still valid.
+    services.log_in("ann").await;
 }

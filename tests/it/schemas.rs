@@ -1,26 +1,26 @@
-//! The schemas that are kept as text, for clients and gateways.
+//! The committed schema files match the code.
 
 use std::fs;
 use std::path::Path;
 
-/// `schema/make` sets it, to write the texts anew.
-const WRITE: &str = "WRITE_SCHEMAS";
+/// The variable that `schema/make` sets to rewrite the files.
+const WRITE_VARIABLE: &str = "WRITE_SCHEMAS";
 
-fn check(name: &str, sdl: &str) {
+fn assert_schema_file(name: &str, sdl: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema").join(name);
-    if std::env::var_os(WRITE).is_some() {
+    if std::env::var_os(WRITE_VARIABLE).is_some() {
         fs::write(&path, sdl).unwrap();
     }
-    let kept = fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == sdl, "{} is not what the code says: run schema/make", path.display());
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == sdl, "{} is outdated: run schema/make", path.display());
 }
 
 #[test]
-fn users_graphql_is_what_the_code_says() {
-    check("users.graphql", &users_api::sdl());
+fn users_graphql_matches_the_code() {
+    assert_schema_file("users.graphql", &users_api::sdl());
 }
 
 #[test]
-fn offers_graphql_is_what_the_code_says() {
-    check("offers.graphql", &offers_api::sdl());
+fn offers_graphql_matches_the_code() {
+    assert_schema_file("offers.graphql", &offers_api::sdl());
 }

@@ -1,15 +1,16 @@
-//! No secret in any log line, however much is logged.
+//! No log line contains a secret, at any level.
 
 use entity::user;
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 
-use crate::support::fixtures::{password_of, registration, text};
-use crate::support::services::{Layout, Stack};
+use crate::support::client::send;
+use crate::support::fixtures::{password_of, registration, string_field};
+use crate::support::services::{Services, Topology};
 
-on_every_stack!(none_is_in_the_logs_as_text, none_is_in_the_logs_as_json);
+on_every_topology!(text_logs_contain_no_secrets, json_logs_contain_no_secrets);
 
-/// What must not be seen: tokens, passwords and hashes that came up in a story.
+/// Secrets that have been used: tokens, passwords and hashes.
 #[derive(Default)]
 struct Secrets(Vec<String>);
 
@@ -19,66 +20,61 @@ impl Secrets {
     }
 
     fn add_session(&mut self, session: &Value) -> (String, String) {
-        let access = text(session, "access_token");
-        let refresh = text(session, "refresh_token");
+        let access = string_field(session, "access_token");
+        let refresh = string_field(session, "refresh_token");
         for token in [&access, &refresh] {
-            // The signature alone is what the rest can be completed with.
+            // Header and claims are no secret without the signature.
             self.add(token.rsplit('.').next().unwrap());
         }
         (access, refresh)
     }
 }
 
-/// Every step that touches a secret, those that fail among them.
-async fn story(stack: &Stack) -> Secrets {
+/// Sends every kind of request with a secret, valid and invalid ones.
+async fn use_secrets(services: &Services) -> Secrets {
     let mut secrets = Secrets::default();
-    let users = &stack.users;
+    let users = &services.users;
     secrets.add(&password_of("ann"));
-    let user = stack.register("ann").await;
-    users.post("/user/registry/", registration("ann")).await.problem(409);
-    let (access, refresh) = secrets.add_session(&stack.log_in("ann").await);
+    let user = services.register("ann").await;
+    users.post_registration(registration("ann")).await.problem(409);
+    let (access, refresh) = secrets.add_session(&services.log_in("ann").await);
 
     for wrong in ["a wrong password", "another wrong one"] {
         secrets.add(wrong);
-        let body = json!({ "username": "ann", "password": wrong });
-        users.post("/user/auth/", body).await.problem(401);
+        users.post_login("ann", wrong).await.problem(401);
         let body = json!({ "login": "a b", "password": wrong, "email": 1 });
-        users.post("/user/", body).await.problem(422);
+        users.post_user(body).await.problem(422);
         let text = format!("{{\"password\": \"{wrong}\"");
         let request = users.request(reqwest::Method::POST, "/user/auth/").body(text);
-        crate::support::client::Answer::to(request).await.problem(400);
+        send(request).await.problem(400);
     }
 
     let own = users.bearer(&access);
-    own.get("/user/ann/").await.expect(200);
-    let body = json!({ "user_id": user["id"], "title": "chair", "text": "old" });
-    stack.offers.bearer(&access).post("/offer/create/", body).await.expect(201);
+    own.get_user("ann").await.expect(200);
+    services.offers.bearer(&access).create_offer(&user["id"], "chair", "old").await.expect(201);
     let tampered = format!("{access}x");
-    users.bearer(&tampered).get("/user/").await.problem(401);
-    stack.offers.bearer(&tampered).post("/offer/", json!({ "offer_id": 1 })).await.problem(401);
+    users.bearer(&tampered).get_users().await.problem(401);
+    services.offers.bearer(&tampered).find_offer(1).await.problem(401);
 
-    let body = json!({ "refresh_token": refresh });
-    let session = users.post("/user/refresh/", body.clone()).await.expect(200).json();
+    let session = users.post_refresh(&refresh).await.expect(200).json();
     let (_, second) = secrets.add_session(&session);
-    let next = json!({ "refresh_token": second });
-    let session = users.post("/user/refresh/", next).await.expect(200).json();
+    let session = users.post_refresh(&second).await.expect(200).json();
     secrets.add_session(&session);
-    users.post("/user/refresh/", body).await.problem(401);
+    users.post_refresh(&refresh).await.problem(401);
 
-    let (access, refresh) = secrets.add_session(&stack.log_in("ann").await);
+    let (access, refresh) = secrets.add_session(&services.log_in("ann").await);
     let query = format!("mutation {{ refresh(refreshToken: \"{refresh}\") {{ refreshToken }} }}");
     let data = users.query(&query).await;
-    let refresh = text(&data["refresh"], "refreshToken");
+    let refresh = string_field(&data["refresh"], "refreshToken");
     secrets.add(refresh.rsplit('.').next().unwrap());
-    users.post("/user/logout/", json!({ "refresh_token": refresh })).await.expect(204);
-    users.bearer(&access).get("/user/").await.problem(401);
+    users.post_logout(&refresh).await.expect(204);
+    users.bearer(&access).get_users().await.problem(401);
 
-    let (access, _) = secrets.add_session(&stack.log_in("ann").await);
+    let (access, _) = secrets.add_session(&services.log_in("ann").await);
     secrets.add("a wholly new one");
-    let body = json!({ "old_password": password_of("ann"), "new_password": "a wholly new one" });
-    users.bearer(&access).post("/user/password/", body).await.expect(204);
+    users.bearer(&access).post_password(password_of("ann"), "a wholly new one").await.expect(204);
 
-    // A password written into the document itself, where no variable hides it.
+    // A password in the document itself rather than in a variable.
     secrets.add("in the document");
     let query = "mutation { register(input: { username: \"bob\", password: \"in the document\",
         email: \"bob@example.org\" }) { id } }";
@@ -90,9 +86,9 @@ async fn story(stack: &Stack) -> Secrets {
     let query = "mutation { authenticate(input: { username: \"bob\",
         password: \"in the document\" }) { accessToken } }";
     let data = users.query(query).await;
-    secrets.add(text(&data["authenticate"], "accessToken").rsplit('.').next().unwrap());
+    secrets.add(string_field(&data["authenticate"], "accessToken").rsplit('.').next().unwrap());
 
-    let rows = stack.database.connect().await;
+    let rows = services.database.connect().await;
     for user in user::Entity::find().all(&rows).await.unwrap() {
         secrets.add(user.password_hash.0.rsplit('$').next().unwrap());
     }
@@ -101,11 +97,11 @@ async fn story(stack: &Stack) -> Secrets {
     secrets
 }
 
-async fn check(layout: Layout, format: &str) {
-    let stack = layout.set("LOG", "trace").set("LOG_FORMAT", format).start().await;
-    let secrets = story(&stack).await;
-    let logs = stack.logs();
-    assert!(logs.len() > 50, "too little is logged to tell: {}", logs.len());
+async fn assert_no_secrets(topology: Topology, format: &str) {
+    let services = topology.set("LOG", "trace").set("LOG_FORMAT", format).start().await;
+    let secrets = use_secrets(&services).await;
+    let logs = services.logs();
+    assert!(logs.len() > 50, "too few lines: {}", logs.len());
     assert!(logs.iter().any(|line| line.contains("TRACE")), "trace is on");
     for line in &logs {
         if format == "json" {
@@ -118,10 +114,10 @@ async fn check(layout: Layout, format: &str) {
     }
 }
 
-async fn none_is_in_the_logs_as_text(layout: Layout) {
-    check(layout, "text").await;
+async fn text_logs_contain_no_secrets(topology: Topology) {
+    assert_no_secrets(topology, "text").await;
 }
 
-async fn none_is_in_the_logs_as_json(layout: Layout) {
-    check(layout, "json").await;
+async fn json_logs_contain_no_secrets(topology: Topology) {
+    assert_no_secrets(topology, "json").await;
 }

@@ -1,25 +1,20 @@
-//! Signals end a service in order.
+//! Exit status after `SIGTERM` and `SIGINT`.
 
-use std::process::Command;
-
-use crate::settings::{good, ready_folder};
-use crate::support::process::{self, Process};
+use crate::support::process::Process;
+use crate::support::settings::{migrated_folder, valid_settings};
 
 #[tokio::test]
-async fn a_signal_ends_a_service_without_an_error() {
-    let folder = ready_folder().await;
+async fn signals_exit_with_success() {
+    let folder = migrated_folder().await;
     for (binary, service) in
         [("users-api", "users-api"), ("offers-api", "offers-api"), ("classifieds", "offers-api")]
     {
         for signal in ["TERM", "INT"] {
-            let settings = good(binary, folder.path());
-            let mut process =
-                Process::start(binary, process::command(binary, folder.path(), &settings));
-            process.address(service, "http").await.expect("it runs");
-            let mut kill = Command::new("kill");
-            kill.args(["-s", signal, &process.id().to_string()]);
-            process::succeed(kill).await;
-            let status = process.ended().await;
+            let settings = valid_settings(binary, folder.path());
+            let mut process = Process::start(binary, folder.path(), &settings);
+            process.url(service, "http").await;
+            process.signal(signal).await;
+            let status = process.wait().await;
             assert!(status.success(), "{binary}, {signal}: {status}");
         }
     }

@@ -1,16 +1,16 @@
-//! The shape of both schemas, as they tell it themselves.
+//! Fields of both schemas, by introspection.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::support::services::Layout;
+use crate::support::services::Topology;
 
-on_every_stack!(
-    users_has_its_shape,
-    offers_has_its_shape,
-    both_are_federation_subgraphs,
-    no_secret_is_a_field,
+on_every_topology!(
+    users_api_has_its_documented_fields,
+    offers_api_has_its_documented_fields,
+    both_services_are_federation_subgraphs,
+    no_field_returns_a_secret,
 );
 
 const USERS: &[&str] = &[
@@ -67,7 +67,7 @@ const INTROSPECTION: &str = "{ __schema { types { name
     inputFields { name type { ...type } } } } }
     fragment type on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
 
-/// A type as it stands in the schema language.
+/// Returns a type in SDL.
 fn type_text(of: &Value) -> String {
     match of["kind"].as_str().unwrap() {
         "NON_NULL" => format!("{}!", type_text(&of["ofType"])),
@@ -80,17 +80,17 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// Each field of each type, with those arguments alone that `expected` may name: more optional
-/// ones, such as the backward half of a connection, break nobody.
-fn lines(data: &Value) -> BTreeSet<String> {
-    const LATER: [&str; 2] = ["last", "before"];
+/// Returns each field of each type, with its arguments. Optional arguments for backward pagination
+/// are left out: they do not break clients.
+fn field_lines(data: &Value) -> BTreeSet<String> {
+    const BACKWARD: [&str; 2] = ["last", "before"];
     let mut lines = BTreeSet::new();
     for of in list(&data["__schema"]["types"]) {
         let name = of["name"].as_str().unwrap();
         for field in list(&of["fields"]).chain(list(&of["inputFields"])) {
             let arguments: Vec<_> = list(&field["args"])
                 .map(|one| (one["name"].as_str().unwrap(), type_text(&one["type"])))
-                .filter(|(name, of)| !LATER.contains(name) || of.ends_with('!'))
+                .filter(|(name, of)| !BACKWARD.contains(name) || of.ends_with('!'))
                 .map(|(name, of)| format!("{name}: {of}"))
                 .collect();
             let arguments = if arguments.is_empty() {
@@ -106,27 +106,27 @@ fn lines(data: &Value) -> BTreeSet<String> {
 }
 
 #[track_caller]
-fn check(found: &BTreeSet<String>, expected: &[&str]) {
+fn assert_contains(found: &BTreeSet<String>, expected: &[&str]) {
     let missing: Vec<_> = expected.iter().filter(|line| !found.contains(**line)).collect();
     assert!(missing.is_empty(), "missing: {missing:#?}\nfound: {found:#?}");
 }
 
-async fn users_has_its_shape(layout: Layout) {
-    let stack = layout.spec().await;
-    let found = lines(&stack.users.query(INTROSPECTION).await);
-    check(&found, USERS);
-    // Complete alone: it shows an offer whole.
-    check(&found, &["Offer.id: ID!", "Offer.title: String!", "Offer.text: String!"]);
+async fn users_api_has_its_documented_fields(topology: Topology) {
+    let services = topology.start_open().await;
+    let found = field_lines(&services.users.query(INTROSPECTION).await);
+    assert_contains(&found, USERS);
+    // The schema is complete without the gateway: it contains all fields of an offer.
+    assert_contains(&found, &["Offer.id: ID!", "Offer.title: String!", "Offer.text: String!"]);
 }
 
-async fn offers_has_its_shape(layout: Layout) {
-    let stack = layout.spec().await;
-    check(&lines(&stack.offers.query(INTROSPECTION).await), OFFERS);
+async fn offers_api_has_its_documented_fields(topology: Topology) {
+    let services = topology.start_open().await;
+    assert_contains(&field_lines(&services.offers.query(INTROSPECTION).await), OFFERS);
 }
 
-async fn both_are_federation_subgraphs(layout: Layout) {
-    let stack = layout.spec().await;
-    for (api, keys) in [(&stack.users, &["User"][..]), (&stack.offers, &["Offer", "User"])] {
+async fn both_services_are_federation_subgraphs(topology: Topology) {
+    let services = topology.start_open().await;
+    for (api, keys) in [(&services.users, &["User"][..]), (&services.offers, &["Offer", "User"])] {
         let data = api.query("{ _service { sdl } }").await;
         let sdl = data["_service"]["sdl"].as_str().unwrap();
         assert!(sdl.contains("https://specs.apollo.dev/federation/v2."), "{sdl}");
@@ -138,15 +138,15 @@ async fn both_are_federation_subgraphs(layout: Layout) {
     }
 }
 
-async fn no_secret_is_a_field(layout: Layout) {
-    let stack = layout.spec().await;
-    for api in [&stack.users, &stack.offers] {
-        for line in lines(&api.query(INTROSPECTION).await) {
-            let of_answers = !line.split('.').next().unwrap().ends_with("Input");
+async fn no_field_returns_a_secret(topology: Topology) {
+    let services = topology.start_open().await;
+    for api in services.both() {
+        for line in field_lines(&api.query(INTROSPECTION).await) {
+            let is_output = !line.split('.').next().unwrap().ends_with("Input");
             let line = line.to_lowercase();
             assert!(!line.contains("hash"), "{line}");
-            let named = line.contains("password") && !line.contains("changepassword");
-            assert!(!(of_answers && named), "{line}");
+            let names_password = line.contains("password") && !line.contains("changepassword");
+            assert!(!(is_output && names_password), "{line}");
         }
     }
 }

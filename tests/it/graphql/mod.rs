@@ -1,4 +1,4 @@
-//! GraphQL on both services.
+//! GraphQL of both services.
 
 mod access;
 mod connections;

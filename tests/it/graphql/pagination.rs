@@ -1,59 +1,61 @@
-//! Long walks over connections, while rows are added.
+//! Pagination through many rows, in both directions, during inserts.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::seed::seed;
-use crate::support::client::Api;
-use crate::support::fixtures::each;
-use crate::support::services::{Layout, Stack};
+use crate::support::client::ApiClient;
+use crate::support::fixtures::pluck;
+use crate::support::services::{Services, Topology};
 
-on_every_stack!(a_walk_meets_every_offer_once, wrong_pages_have_a_code);
+on_every_topology!(
+    pages_contain_every_offer_once_during_inserts,
+    invalid_page_arguments_have_a_code
+);
 
 const OFFERS: u32 = 1000;
-const STEP: usize = 7;
+const PAGE_SIZE: usize = 7;
 
-/// A connection of offers: where it is asked for, and where it is found in the answer.
-struct Place {
-    api: Api,
-    head: String,
-    path: &'static str,
+/// A connection of offers: the query for it, and the JSON pointer to it in `data`.
+struct Connection {
+    api: ApiClient,
+    query: String,
+    pointer: &'static str,
 }
 
-fn places(stack: &Stack, user: i64) -> [Place; 3] {
+fn connections(services: &Services, user: i64) -> [Connection; 3] {
     let of_user = "query($n: Int, $c: String) { user(id: USER) { offersConnection(ARGS) PAGE } }";
     let of_entity = "query($n: Int, $c: String) { _entities(representations:
         [{ __typename: \"User\", id: \"USER\" }]) { ... on User { offersConnection(ARGS) PAGE } } }";
     let direct = "query($n: Int, $c: String) { offers(userId: USER, ARGS) PAGE }";
     [
-        (&stack.users, of_user, "/user/offersConnection"),
-        (&stack.offers, of_entity, "/_entities/0/offersConnection"),
-        (&stack.offers, direct, "/offers"),
+        (&services.users, of_user, "/user/offersConnection"),
+        (&services.offers, of_entity, "/_entities/0/offersConnection"),
+        (&services.offers, direct, "/offers"),
     ]
-    .map(|(api, head, path)| {
+    .map(|(api, query, pointer)| {
         let page = "{ edges { cursor node { id } }
             pageInfo { hasNextPage hasPreviousPage startCursor endCursor } }";
-        let head = head.replace("USER", &user.to_string()).replace("PAGE", page);
-        Place { api: api.clone(), head, path }
+        let query = query.replace("USER", &user.to_string()).replace("PAGE", page);
+        Connection { api: api.clone(), query, pointer }
     })
 }
 
-/// Walks from one end to the other. Rows may be added at the far end of a forward walk, which
-/// meets them then.
-async fn walk(place: &Place, forward: bool) -> Vec<i64> {
+/// Reads all pages in one direction and returns the ids. A forward walk also returns rows that are
+/// added meanwhile.
+async fn read_pages(connection: &Connection, forward: bool) -> Vec<i64> {
     let arguments = if forward { "first: $n, after: $c" } else { "last: $n, before: $c" };
-    let query = place.head.replace("ARGS", arguments);
+    let query = connection.query.replace("ARGS", arguments);
     let mut cursor = Value::Null;
-    let mut met = Vec::new();
+    let mut ids_read = Vec::new();
     loop {
-        let variables = json!({ "n": STEP, "c": cursor });
-        let data = place.api.graphql(&query, variables).await.data();
-        let page = data.pointer(place.path).unwrap();
-        let nodes = each(&page["edges"], "node");
+        let variables = json!({ "n": PAGE_SIZE, "c": cursor });
+        let data = connection.api.graphql(&query, variables).await.data();
+        let page = data.pointer(connection.pointer).unwrap();
+        let nodes = pluck(&page["edges"], "node");
         let mut ids: Vec<i64> =
             nodes.iter().map(|node| node["id"].as_str().unwrap().parse().unwrap()).collect();
-        assert!(ids.is_sorted(), "a page is in order, whichever way it is walked: {ids:?}");
+        assert!(ids.is_sorted(), "a page is ascending in both directions: {ids:?}");
         let info = &page["pageInfo"];
         let (more, end, back) = if forward {
             ("hasNextPage", "endCursor", "hasPreviousPage")
@@ -61,56 +63,58 @@ async fn walk(place: &Place, forward: bool) -> Vec<i64> {
             ids.reverse();
             ("hasPreviousPage", "startCursor", "hasNextPage")
         };
-        assert_eq!(info[back], !cursor.is_null(), "what lies behind is there");
-        met.extend(ids);
+        assert_eq!(info[back], !cursor.is_null(), "the previous page exists");
+        ids_read.extend(ids);
         if info[more] == false {
-            return met;
+            return ids_read;
         }
-        assert_eq!(page["edges"].as_array().unwrap().len(), STEP);
+        assert_eq!(page["edges"].as_array().unwrap().len(), PAGE_SIZE);
         cursor = info[end].clone();
     }
 }
 
-async fn a_walk_meets_every_offer_once(layout: Layout) {
-    let stack = layout.spec().await;
-    seed(&stack.database, stack.folder(), 1, OFFERS).await;
-    let bystander = stack.register("bystander").await["id"].clone();
-    let data = stack.users.query("{ user(username: \"demo1\") { id offers { id } } }").await;
+async fn pages_contain_every_offer_once_during_inserts(topology: Topology) {
+    let services = topology.start_open().await;
+    services.seed(1, OFFERS).await;
+    let bystander = services.register("bystander").await["id"].clone();
+    let data = services.users.query("{ user(username: \"demo1\") { id offers { id } } }").await;
     let user: i64 = data["user"]["id"].as_str().unwrap().parse().unwrap();
-    let there: Vec<i64> = each(&data["user"]["offers"], "id")
+    let existing: Vec<i64> = pluck(&data["user"]["offers"], "id")
         .iter()
         .map(|id| id.as_str().unwrap().parse().unwrap())
         .collect();
-    assert_eq!(there.len(), OFFERS as usize);
+    assert_eq!(existing.len(), OFFERS as usize);
 
     let mut writers = JoinSet::new();
     for owner in [json!(user), bystander] {
-        let offers = stack.offers.clone();
+        let offers = services.offers.clone();
         writers.spawn(async move {
             for number in 0..100 {
-                let body = json!({ "user_id": owner, "title": number.to_string(), "text": "new" });
-                offers.post("/offer/create/", body).await.expect(201);
+                offers.create_offer(&owner, number.to_string(), "new").await.expect(201);
             }
         });
     }
-    let places = places(&stack, user);
-    let walks = places.iter().flat_map(|place| [walk(place, true), walk(place, false)]);
+    let connections = connections(&services, user);
+    let walks = connections
+        .iter()
+        .flat_map(|connection| [read_pages(connection, true), read_pages(connection, false)]);
     let walks = join_all(walks).await;
     writers.join_all().await;
-    for (number, met) in walks.iter().enumerate() {
-        let mut once = met.clone();
-        once.sort_unstable();
-        once.dedup();
-        assert_eq!(once.len(), met.len(), "walk {number} met an offer twice");
-        let missed: Vec<_> = there.iter().filter(|id| once.binary_search(id).is_err()).collect();
+    for (number, ids_read) in walks.iter().enumerate() {
+        let mut distinct = ids_read.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert_eq!(distinct.len(), ids_read.len(), "walk {number} returned an offer twice");
+        let missed: Vec<_> =
+            existing.iter().filter(|id| distinct.binary_search(id).is_err()).collect();
         assert!(missed.is_empty(), "walk {number} missed {missed:?}");
     }
 }
 
-async fn wrong_pages_have_a_code(layout: Layout) {
-    let stack = layout.spec().await;
-    let user = stack.register("ann").await["id"].as_i64().unwrap();
-    for place in places(&stack, user) {
+async fn invalid_page_arguments_have_a_code(topology: Topology) {
+    let services = topology.start_open().await;
+    let user = services.register("ann").await["id"].as_i64().unwrap();
+    for connection in connections(&services, user) {
         for arguments in [
             "first: -1",
             "last: -2147483648",
@@ -123,19 +127,20 @@ async fn wrong_pages_have_a_code(layout: Layout) {
             "after: \"💣\"",
             "before: \"aWQ6OTIyMzM3MjAzNjg1NDc3NTgwOA\"",
         ] {
-            let query = place.head.replace("ARGS", arguments).replace("($n: Int, $c: String)", "");
-            let graph = place.api.graphql(&query, json!({})).await;
-            assert_eq!(graph.code(), "INVALID_INPUT", "{query}");
+            let query =
+                connection.query.replace("ARGS", arguments).replace("($n: Int, $c: String)", "");
+            let graphql = connection.api.graphql(&query, json!({})).await;
+            assert_eq!(graphql.code(), "INVALID_INPUT", "{query}");
         }
-        // No number of GraphQL: 32 bits at most.
-        let query = place.head.replace("ARGS", "first: 2147483648");
+        // A GraphQL `Int` has 32 bits.
+        let query = connection.query.replace("ARGS", "first: 2147483648");
         let query = query.replace("($n: Int, $c: String)", "");
-        let graph = place.api.graphql(&query, json!({})).await;
-        assert_eq!(graph.code(), "GRAPHQL_VALIDATION_FAILED", "{query}");
-        // Far away, but a cursor: nothing is there.
-        let query = place.head.replace("ARGS", "first: $n, after: $c");
+        let graphql = connection.api.graphql(&query, json!({})).await;
+        assert_eq!(graphql.code(), "GRAPHQL_VALIDATION_FAILED", "{query}");
+        // A valid cursor after the last row.
+        let query = connection.query.replace("ARGS", "first: $n, after: $c");
         let variables = json!({ "n": 1000, "c": "aWQ6OTIyMzM3MjAzNjg1NDc3NTgwNw" });
-        let data = place.api.graphql(&query, variables).await.data();
-        assert_eq!(data.pointer(place.path).unwrap()["edges"], json!([]));
+        let data = connection.api.graphql(&query, variables).await.data();
+        assert_eq!(data.pointer(connection.pointer).unwrap()["edges"], json!([]));
     }
 }

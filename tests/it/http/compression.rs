@@ -1,78 +1,88 @@
-//! What is compressed, and what must not be.
+//! Compression of responses.
 
 use std::io::Read;
 
 use reqwest::{Method, header};
 use serde_json::json;
 
-use crate::support::client::{Answer, Api};
+use crate::support::client::{ApiClient, HttpResponse, send};
 use crate::support::fixtures::password_of;
-use crate::support::services::Layout;
+use crate::support::services::Topology;
 
-on_every_stack!(long_answers_are_compressed, short_ones_are_not, tokens_never_are);
+on_every_topology!(
+    long_responses_are_compressed,
+    short_responses_are_not_compressed,
+    tokens_are_never_compressed
+);
 
-async fn ask(api: &Api, method: Method, path: &str, body: serde_json::Value) -> Answer {
+async fn send_accepting_gzip(
+    api: &ApiClient,
+    method: Method,
+    path: &str,
+    body: serde_json::Value,
+) -> HttpResponse {
     let request = api.request(method, path).header(header::ACCEPT_ENCODING, "gzip");
-    Answer::to(request.json(&body)).await
+    send(request.json(&body)).await
 }
 
-fn unpack(answer: &Answer) -> String {
-    assert_eq!(answer.header(header::CONTENT_ENCODING), Some("gzip"), "{answer:?}");
+fn gunzip(response: &HttpResponse) -> String {
+    assert_eq!(response.header(header::CONTENT_ENCODING), Some("gzip"), "{response:?}");
     let mut text = String::new();
-    flate2::read::GzDecoder::new(answer.body.as_slice()).read_to_string(&mut text).unwrap();
+    flate2::read::GzDecoder::new(response.body.as_slice()).read_to_string(&mut text).unwrap();
     text
 }
 
-async fn long_answers_are_compressed(layout: Layout) {
-    let stack = layout.spec().await;
-    let ann = stack.member("ann").await;
+async fn long_responses_are_compressed(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register_and_log_in("ann").await;
     for number in 0..10 {
-        stack.offer(&ann, &format!("{number} chairs, all of them like the others")).await;
+        services.create_offer(&ann, &format!("{number} chairs, all of them like the others")).await;
     }
     let by_user = json!({ "user_id": ann.id });
     let query = json!({ "query": "{ __schema { types { name fields { name } } } }" });
     for (api, method, path, body) in [
-        (&stack.users, Method::GET, "/user/ann/", json!({})),
-        (&stack.offers, Method::POST, "/offer/", by_user),
-        (&stack.users, Method::POST, "/graphql", query),
+        (&services.users, Method::GET, "/user/ann/", json!({})),
+        (&services.offers, Method::POST, "/offer/", by_user),
+        (&services.users, Method::POST, "/graphql", query),
     ] {
-        let plain = Answer::to(api.request(method.clone(), path).json(&body)).await.expect(200);
+        let plain = send(api.request(method.clone(), path).json(&body)).await.expect(200);
         assert_eq!(plain.header(header::CONTENT_ENCODING), None);
         assert!(plain.body.len() >= 1024);
-        let packed = ask(api, method, path, body).await.expect(200);
-        assert!(packed.body.len() < plain.body.len());
-        assert_eq!(unpack(&packed), plain.text());
-        let vary = packed.headers.get_all(header::VARY).iter();
+        let compressed = send_accepting_gzip(api, method, path, body).await.expect(200);
+        assert!(compressed.body.len() < plain.body.len());
+        assert_eq!(gunzip(&compressed), plain.text());
+        let vary = compressed.headers.get_all(header::VARY).iter();
         let vary: Vec<_> = vary.map(|value| value.to_str().unwrap().to_lowercase()).collect();
-        assert!(vary.join(",").contains("accept-encoding"), "{packed:?}");
+        assert!(vary.join(",").contains("accept-encoding"), "{compressed:?}");
     }
 }
 
-async fn short_ones_are_not(layout: Layout) {
-    let stack = layout.spec().await;
-    stack.register("ann").await;
-    let answer = ask(&stack.users, Method::GET, "/user/ann/", json!({})).await;
-    assert_eq!(answer.header(header::CONTENT_ENCODING), None);
-    assert_eq!(answer.expect(200).json()["username"], "ann");
+async fn short_responses_are_not_compressed(topology: Topology) {
+    let services = topology.start_open().await;
+    services.register("ann").await;
+    let response = send_accepting_gzip(&services.users, Method::GET, "/user/ann/", json!({})).await;
+    assert_eq!(response.header(header::CONTENT_ENCODING), None);
+    assert_eq!(response.expect(200).json()["username"], "ann");
 }
 
-/// The length of a compressed answer can give a secret in it away.
-async fn tokens_never_are(layout: Layout) {
-    let stack = layout.spec().await;
-    let ann = stack.member("ann").await;
+/// The length of a compressed response can reveal a secret in it.
+async fn tokens_are_never_compressed(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register_and_log_in("ann").await;
     let login = json!({ "username": "ann", "password": password_of("ann") });
-    let refresh = json!({ "refresh_token": ann.refresh });
+    let refresh = json!({ "refresh_token": ann.refresh_token });
     let query = "mutation($input: AuthenticateInput!) { authenticate(input: $input)
         { accessToken refreshToken a: accessToken b: accessToken c: accessToken } }";
     let graphql = json!({ "query": query, "variables": { "input": login } });
     for (path, body) in [("/user/auth/", login), ("/user/refresh/", refresh), ("/graphql", graphql)]
     {
-        let answer = ask(&stack.users, Method::POST, path, body).await.expect(200);
-        assert_eq!(answer.header(header::CONTENT_ENCODING), None, "{path}");
-        assert_eq!(answer.header(header::CACHE_CONTROL), Some("no-store"), "{path}");
-        assert!(answer.text().contains("eyJ"), "{path}: {}", answer.text());
+        let response =
+            send_accepting_gzip(&services.users, Method::POST, path, body).await.expect(200);
+        assert_eq!(response.header(header::CONTENT_ENCODING), None, "{path}");
+        assert_eq!(response.header(header::CACHE_CONTROL), Some("no-store"), "{path}");
+        assert!(response.text().contains("eyJ"), "{path}: {}", response.text());
         if path == "/graphql" {
-            assert!(answer.body.len() >= 1024, "long enough to tell");
+            assert!(response.body.len() >= 1024, "long enough to be compressed");
         }
     }
 }

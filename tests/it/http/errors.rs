@@ -1,57 +1,43 @@
-//! No failure tells what goes on inside.
+//! Errors reveal no internals, and unusual requests cause no 5xx.
 
 use reqwest::{Method, header};
 use serde_json::json;
 
-use crate::support::client::Answer;
+use crate::support::client::send;
 use crate::support::fixtures::registration;
-use crate::support::services::Layout;
-use crate::support::wait as poll;
+use crate::support::services::Topology;
+use crate::support::wait;
 
-on_every_stack!(odd_requests_are_no_server_error, depth_is_no_server_error);
+on_every_topology!(unusual_requests_are_not_5xx, deep_nesting_is_not_5xx);
 
-/// A lost database, and back; only a server can be lost.
-mod a_lost_database_is_503 {
-    use crate::support::services::Layout;
+on_postgres!(lost_database_is_503);
 
-    #[tokio::test]
-    async fn one_process() {
-        super::a_lost_database_is_503(Layout::POSTGRES_ONE).await;
-    }
-
-    #[tokio::test]
-    async fn two_processes() {
-        super::a_lost_database_is_503(Layout::POSTGRES_TWO).await;
-    }
-}
-
-async fn a_lost_database_is_503(layout: Layout) {
-    let mut stack = layout.set("SECURITY", "spec").database_relayed().start().await;
-    stack.register("ann").await;
-    stack.cut().await;
-    let by_user = json!({ "user_id": 1 });
-    let answers = [
-        stack.users.get("/user/ann/").await,
-        stack.users.post("/user/registry/", registration("bob")).await,
-        stack.offers.post("/offer/", by_user).await,
+async fn lost_database_is_503(topology: Topology) {
+    let mut services = topology.builder().proxy_database().start().await;
+    services.register("ann").await;
+    services.disconnect().await;
+    let responses = [
+        services.users.get_user("ann").await,
+        services.users.post_registration(registration("bob")).await,
+        services.offers.find_offers_of(1).await,
     ];
-    for answer in answers {
-        answer.problem(503);
-        let text = answer.text().to_lowercase();
-        for inner in ["sqlx", "postgres", "backtrace", "connection", "pool", ".rs", "test_"] {
-            assert!(!text.contains(inner), "{text}");
+    for response in responses {
+        response.problem(503);
+        let text = response.text().to_lowercase();
+        for internal in ["sqlx", "postgres", "backtrace", "connection", "pool", ".rs", "test_"] {
+            assert!(!text.contains(internal), "{text}");
         }
     }
-    stack.mend();
-    poll::until("users-api is well again", async || {
-        (stack.users.get("/user/ann/").await.status == 200).then_some(())
+    services.connect();
+    wait::until_true("users-api has its database again", async || {
+        services.users.get_user("ann").await.status == 200
     })
     .await;
 }
 
-async fn odd_requests_are_no_server_error(layout: Layout) {
-    let stack = layout.spec().await;
-    for api in [&stack.users, &stack.offers] {
+async fn unusual_requests_are_not_5xx(topology: Topology) {
+    let services = topology.start_open().await;
+    for api in services.both() {
         for (method, path, body) in [
             ("GET", "/user/%", ""),
             ("GET", "/user/..%2f..%2fetc%2fpasswd/", ""),
@@ -69,23 +55,23 @@ async fn odd_requests_are_no_server_error(layout: Layout) {
         ] {
             let request = api.request(Method::from_bytes(method.as_bytes()).unwrap(), path);
             let request = request.header(header::CONTENT_TYPE, "application/json");
-            let answer = Answer::to(request.body(body)).await;
-            assert!(answer.status < 500, "{method} {path}: {answer:?}");
+            let response = send(request.body(body)).await;
+            assert!(response.status < 500, "{method} {path}: {response:?}");
         }
     }
 }
 
-async fn depth_is_no_server_error(layout: Layout) {
-    let stack = layout.spec().await;
+async fn deep_nesting_is_not_5xx(topology: Topology) {
+    let services = topology.start_open().await;
     let deep = "[".repeat(100_000);
-    for (api, path) in [(&stack.users, "/user/"), (&stack.offers, "/offer/")] {
+    for (api, path) in [(&services.users, "/user/"), (&services.offers, "/offer/")] {
         let request = api.request(Method::POST, path);
         let request = request.header(header::CONTENT_TYPE, "application/json");
-        Answer::to(request.body(deep.clone())).await.problem(400);
+        send(request.body(deep.clone())).await.problem(400);
         let nested = format!("{{ {} }}", "a { ".repeat(20_000));
-        let answer = api.graphql(&nested, json!({})).await;
-        assert!(answer.answer.status < 500);
-        assert!(!answer.body["errors"].as_array().unwrap().is_empty());
+        let graphql = api.graphql(&nested, json!({})).await;
+        assert!(graphql.http.status < 500);
+        assert!(!graphql.body["errors"].as_array().unwrap().is_empty());
         api.get("/health/live").await.expect(200);
     }
 }

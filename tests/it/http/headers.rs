@@ -1,13 +1,13 @@
-//! What a browser is told not to do with an answer.
+//! Security headers.
 
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::client::Answer;
-use crate::support::services::Layout;
+use crate::support::client::send;
+use crate::support::services::Topology;
 
-/// On every answer, those of failures too.
-const ALWAYS: [(&str, &str); 4] = [
+/// The headers of every response, errors included.
+const SECURITY_HEADERS: [(&str, &str); 4] = [
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
     ("referrer-policy", "no-referrer"),
@@ -15,26 +15,26 @@ const ALWAYS: [(&str, &str); 4] = [
 ];
 
 #[tokio::test]
-async fn every_answer_is_hardened() {
-    let stack = Layout::SQLITE_ONE.spec().await;
-    stack.register("ann").await;
-    for api in [&stack.users, &stack.offers] {
+async fn every_response_has_security_headers() {
+    let services = Topology::SQLITE_ONE_PROCESS.start_open().await;
+    services.register("ann").await;
+    for api in services.both() {
         let graphql = api.post("/graphql", json!({ "query": "{ __typename }" })).await;
         let page = api.request(Method::GET, "/").header("accept", "text/html");
-        let answers = [
+        let responses = [
             api.get("/health/live").await.expect(200),
             api.get("/openapi.json").await.expect(200),
             api.get("/nothing/here").await.expect(404),
             graphql.expect(200),
-            Answer::to(page).await.expect(200),
+            send(page).await.expect(200),
         ];
-        for answer in answers {
-            for (name, value) in ALWAYS {
-                assert_eq!(answer.header(name), Some(value), "{}", answer.url);
+        for response in responses {
+            for (name, value) in SECURITY_HEADERS {
+                assert_eq!(response.header(name), Some(value), "{}", response.url);
             }
-            let policy = answer.header("content-security-policy").unwrap();
-            assert!(policy.contains("default-src 'none'"), "{}: {policy}", answer.url);
-            assert!(policy.contains("frame-ancestors 'none'"), "{}: {policy}", answer.url);
+            let policy = response.header("content-security-policy").unwrap();
+            assert!(policy.contains("default-src 'none'"), "{}: {policy}", response.url);
+            assert!(policy.contains("frame-ancestors 'none'"), "{}: {policy}", response.url);
         }
     }
 }

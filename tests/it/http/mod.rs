@@ -1,4 +1,4 @@
-//! What holds for every route of both services.
+//! Behaviour common to all routes of both services.
 
 mod bodies;
 mod compression;

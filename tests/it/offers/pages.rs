@@ -1,61 +1,60 @@
-//! The pages of `POST /offer/` by user.
+//! Pages of `POST /offer/` by user id.
 
 use serde_json::json;
 
-use crate::seed::seed;
-use crate::support::fixtures::each;
-use crate::support::services::Layout;
+use crate::support::fixtures::pluck;
+use crate::support::services::Topology;
 
-on_every_stack!(gives_a_thousand_and_links_to_more, walks_by_pages, refuses_bad_pages);
+on_every_topology!(full_page_has_next_link, walks_by_pages, rejects_invalid_page_parameters);
 
-async fn gives_a_thousand_and_links_to_more(layout: Layout) {
-    let stack = layout.spec().await;
-    seed(&stack.database, stack.folder(), 1, 1003).await;
-    let user = stack.users.get("/user/demo1/?offers_limit=1").await.expect(200).json();
+async fn full_page_has_next_link(topology: Topology) {
+    let services = topology.start_open().await;
+    services.seed(1, 1003).await;
+    let user = services.users.get("/user/demo1/?offers_limit=1").await.expect(200).json();
     let body = json!({ "user_id": user["id"] });
-    let first = stack.offers.post("/offer/", body.clone()).await.expect(200);
-    let mut seen = each(&first.json(), "id");
-    assert_eq!(seen.len(), 1000);
-    let last = stack.offers.post(&first.next().unwrap(), body).await.expect(200);
-    assert_eq!(last.next(), None);
-    seen.extend(each(&last.json(), "id"));
-    assert_eq!(seen.len(), 1003);
-    assert!(seen.windows(2).all(|pair| pair[0].as_i64() < pair[1].as_i64()));
+    let first = services.offers.post("/offer/", body.clone()).await.expect(200);
+    let mut ids_read = pluck(&first.json(), "id");
+    assert_eq!(ids_read.len(), 1000);
+    let last = services.offers.post(&first.next_page().unwrap(), body).await.expect(200);
+    assert_eq!(last.next_page(), None);
+    ids_read.extend(pluck(&last.json(), "id"));
+    assert_eq!(ids_read.len(), 1003);
+    assert!(ids_read.windows(2).all(|pair| pair[0].as_i64() < pair[1].as_i64()));
 }
 
-async fn walks_by_pages(layout: Layout) {
-    let stack = layout.spec().await;
-    let ann = stack.member("ann").await;
-    let bob = stack.member("bob").await;
-    let mut made = Vec::new();
+async fn walks_by_pages(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register_and_log_in("ann").await;
+    let bob = services.register_and_log_in("bob").await;
+    let mut created = Vec::new();
     for number in 0..5 {
-        made.push(stack.offer(&ann, &number.to_string()).await["id"].clone());
-        stack.offer(&bob, "between").await;
+        created.push(services.create_offer(&ann, &number.to_string()).await["id"].clone());
+        services.create_offer(&bob, "between").await;
     }
     let body = json!({ "user_id": ann.id });
     let mut path = "/offer/?limit=2".to_owned();
-    let (mut seen, mut sizes) = (Vec::new(), Vec::new());
+    let (mut ids_read, mut sizes) = (Vec::new(), Vec::new());
     loop {
-        let page = stack.offers.post(&path, body.clone()).await.expect(200);
-        let ids = each(&page.json(), "id");
+        let page = services.offers.post(&path, body.clone()).await.expect(200);
+        let ids = pluck(&page.json(), "id");
         sizes.push(ids.len());
-        seen.extend(ids);
-        match page.next() {
+        ids_read.extend(ids);
+        match page.next_page() {
             Some(next) => path = next,
             None => break,
         }
     }
-    assert_eq!(seen, made);
+    assert_eq!(ids_read, created);
     assert_eq!(sizes, [2, 2, 1]);
 }
 
-async fn refuses_bad_pages(layout: Layout) {
-    let stack = layout.spec().await;
+async fn rejects_invalid_page_parameters(topology: Topology) {
+    let services = topology.start_open().await;
     let body = json!({ "user_id": 1 });
     for limit in ["0", "-1", "1001", "x", "", "1.5", "99999999999999999999"] {
-        let answer = stack.offers.post(&format!("/offer/?limit={limit}"), body.clone()).await;
-        answer.problem(422).points_at(&["/limit"]);
+        let response = services.offers.post(&format!("/offer/?limit={limit}"), body.clone()).await;
+        response.problem(422).assert_pointers(&["/limit"]);
     }
-    let answer = stack.offers.post("/offer/?after=garbage", body).await;
-    answer.problem(422).points_at(&["/after"]);
+    let response = services.offers.post("/offer/?after=garbage", body).await;
+    response.problem(422).assert_pointers(&["/after"]);
 }

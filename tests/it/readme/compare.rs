@@ -1,50 +1,50 @@
-//! What a command printed against what the README says.
+//! Comparison of output with the README.
 
 use serde_json::Value;
 
-/// Stands for anything, in what the README expects.
-const ANYTHING: char = '…';
+/// The wildcard in the README.
+const WILDCARD: char = '…';
 
-/// Whether a text is the expected one, where `…` stands for any part of it.
-fn fits(expected: &str, text: &str) -> bool {
-    let mut parts = expected.split(ANYTHING);
+/// Returns whether a text matches, where `…` in `expected` matches anything.
+fn matches(expected: &str, text: &str) -> bool {
+    let mut parts = expected.split(WILDCARD);
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
         return false;
     };
     let parts: Vec<_> = parts.collect();
     let Some((last, between)) = parts.split_last() else { return rest.is_empty() };
     for part in between {
-        let Some(place) = rest.find(part) else { return false };
-        rest = &rest[place + part.len()..];
+        let Some(position) = rest.find(part) else { return false };
+        rest = &rest[position + part.len()..];
     }
     rest.ends_with(last)
 }
 
-/// JSON whose `…` outside of a text has been put into one.
+/// Parses JSON in which `…` outside of a string is quoted first.
 fn parse(text: &str) -> serde_json::Result<Value> {
     let (mut quoted, mut escaped) = (false, false);
-    let mut whole = String::new();
+    let mut json = String::new();
     for letter in text.chars() {
-        if letter == ANYTHING && !quoted {
-            whole.extend(['"', ANYTHING, '"']);
+        if letter == WILDCARD && !quoted {
+            json.extend(['"', WILDCARD, '"']);
             continue;
         }
         if letter == '"' && !escaped {
             quoted = !quoted;
         }
         escaped = letter == '\\' && !escaped;
-        whole.push(letter);
+        json.push(letter);
     }
-    serde_json::from_str(&whole)
+    serde_json::from_str(&json)
 }
 
-/// Where JSON differs from what is expected, if it does. A `…` at the end of an array stands for
-/// any number of values.
+/// Describes the first difference from the expected JSON, `None` if it matches. A `…` at the end of
+/// an array matches any number of values.
 fn difference(expected: &Value, found: &Value, at: &str) -> Option<String> {
     let different = || Some(format!("at {at:?}: expected {expected}, found {found}"));
     match (expected, found) {
-        (Value::String(text), _) if text.chars().eq([ANYTHING]) => None,
-        (Value::String(text), Value::String(found)) if fits(text, found) => None,
+        (Value::String(text), _) if text.chars().eq([WILDCARD]) => None,
+        (Value::String(text), Value::String(found)) if matches(text, found) => None,
         (Value::Object(names), Value::Object(found)) if names.keys().eq(found.keys()) => names
             .iter()
             .find_map(|(name, value)| difference(value, &found[name], &format!("{at}/{name}"))),
@@ -55,8 +55,8 @@ fn difference(expected: &Value, found: &Value, at: &str) -> Option<String> {
                 return different();
             }
             let mut pairs = values.iter().zip(found).enumerate();
-            pairs.find_map(|(place, (value, found))| {
-                difference(value, found, &format!("{at}/{place}"))
+            pairs.find_map(|(index, (value, found))| {
+                difference(value, found, &format!("{at}/{index}"))
             })
         }
         _ if expected == found => None,
@@ -64,11 +64,11 @@ fn difference(expected: &Value, found: &Value, at: &str) -> Option<String> {
     }
 }
 
-/// Why what a command printed is not what it should have, if it is not.
-pub(super) fn check(kind: &str, expected: &str, printed: &str) -> Option<String> {
+/// Describes how the output of a command differs from the README, `None` if it matches.
+pub(super) fn mismatch(kind: &str, expected: &str, printed: &str) -> Option<String> {
     if kind == "text" {
         let trimmed = |text: &str| text.trim().replace('\r', "");
-        return (!fits(&trimmed(expected), &trimmed(printed)))
+        return (!matches(&trimmed(expected), &trimmed(printed)))
             .then(|| format!("expected:\n{expected}\nprinted:\n{printed}"));
     }
     match (parse(expected), serde_json::from_str(printed)) {
@@ -79,7 +79,7 @@ pub(super) fn check(kind: &str, expected: &str, printed: &str) -> Option<String>
 }
 
 #[test]
-fn the_comparison_finds_what_differs() {
+fn comparison_reports_differences() {
     for (expected, printed) in [
         (
             r#"{"a": …, "b": ["x", …], "c": "eyJ…"}"#,
@@ -87,7 +87,7 @@ fn the_comparison_finds_what_differs() {
         ),
         (r#"[1, "\"…\""]"#, r#"[1, "\"quoted\""]"#),
     ] {
-        assert_eq!(check("json", expected, printed), None);
+        assert_eq!(mismatch("json", expected, printed), None);
     }
     for (expected, printed) in [
         (r#"{"a": 1}"#, r#"{"a": 1, "b": 2}"#),
@@ -97,11 +97,11 @@ fn the_comparison_finds_what_differs() {
         (r#"{"c": "eyJ…z"}"#, r#"{"c": "eyJx"}"#),
         (r"{}", "nothing"),
     ] {
-        assert!(check("json", expected, printed).is_some(), "{expected} {printed}");
+        assert!(mismatch("json", expected, printed).is_some(), "{expected} {printed}");
     }
     assert_eq!(
-        check("text", "HTTP/1.1 204 No Content\n…", "HTTP/1.1 204 No Content\r\ndate: x\n"),
+        mismatch("text", "HTTP/1.1 204 No Content\n…", "HTTP/1.1 204 No Content\r\ndate: x\n"),
         None
     );
-    assert!(check("text", "HTTP/1.1 204\n…", "HTTP/1.1 404 Not Found\ndate: x").is_some());
+    assert!(mismatch("text", "HTTP/1.1 204\n…", "HTTP/1.1 404 Not Found\ndate: x").is_some());
 }

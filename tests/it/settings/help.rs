@@ -27,7 +27,7 @@ async fn help_lists_every_setting_with_its_default() {
         "REFRESH_TTL",
         "30d",
     ];
-    let users_alone =
+    let users_only =
         ["HTTP_ADDR", "HTTPS_ADDR", "127.0.0.1:8001", "http://127.0.0.1:8002", "strict"];
     let offers = [
         "HTTP_ADDR",
@@ -38,7 +38,7 @@ async fn help_lists_every_setting_with_its_default() {
         "strict",
         "http://127.0.0.1:8001/.well-known/jwks.json",
     ];
-    let one = [
+    let classifieds = [
         "USERS_HTTP_ADDR",
         "USERS_HTTPS_ADDR",
         "OFFERS_HTTP_ADDR",
@@ -57,16 +57,16 @@ async fn help_lists_every_setting_with_its_default() {
         "30d",
     ];
     for (binary, words) in [
-        ("users-api", [&both[..], &users, &users_alone].concat()),
+        ("users-api", [&both[..], &users, &users_only].concat()),
         ("offers-api", [&both[..], &offers].concat()),
-        ("classifieds", [&both[..], &one].concat()),
+        ("classifieds", [&both[..], &classifieds].concat()),
     ] {
         let mut command = process::command(binary, folder.path(), &[]);
         command.arg("--help");
-        let help = process::succeed(command).await.stdout;
+        let help = process::run_successfully(command).await.stdout;
         for word in words {
             assert!(help.contains(word), "{binary}: {word} is missing in\n{help}");
-            // Every variable is a flag of the same name.
+            // Every variable is also a flag with the same name.
             if word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') {
                 let flag = format!("--{}", word.to_lowercase().replace('_', "-"));
                 assert!(help.contains(&flag), "{binary}: {flag} is missing in\n{help}");

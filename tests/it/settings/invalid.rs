@@ -1,29 +1,29 @@
-//! Bad values end the start.
+//! Invalid settings abort startup.
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{good, ready_folder};
-use crate::support::process::{self, Process};
+use crate::support::process::Process;
+use crate::support::settings::{Settings, migrated_folder, setting, settings, valid_settings};
 
-/// Why a start does not end with one line that names the setting, if it does not.
-async fn complaint(
+/// Starts a binary. Returns `None` if it fails with one log line that names the setting, else what
+/// happened.
+async fn unexpected_start(
     binary: &str,
     folder: &Path,
-    settings: &[(String, String)],
+    settings: &Settings,
     name: &str,
 ) -> Option<String> {
-    let command = process::command(binary, folder, settings);
-    let mut process = Process::start(binary, command);
-    let status = tokio::time::timeout(Duration::from_secs(10), process.ended()).await;
+    let mut process = Process::start(binary, folder, settings);
+    let status = tokio::time::timeout(Duration::from_secs(10), process.wait()).await;
     process.kill();
     let mut logs = process.logs();
     if binary == "classifieds" {
-        // It has migrated and made a certificate before it comes to some of its settings.
+        // It migrates and generates a certificate before it reads some of its settings.
         logs.retain(|line| !line.contains(" INFO ") && !line.contains(" WARN "));
     }
-    // By the name of the variable or by that of the flag.
+    // The line names the variable or the flag.
     let flag = format!("--{}", name.to_lowercase().replace('_', "-"));
     match (status, logs.as_slice()) {
         (Ok(status), [line])
@@ -35,54 +35,54 @@ async fn complaint(
     }
 }
 
-async fn ends_naming(binary: &str, folder: &Path, settings: &[(String, String)], name: &str) {
-    let complaint = complaint(binary, folder, settings, name).await;
-    assert_eq!(complaint, None);
+async fn assert_startup_fails(binary: &str, folder: &Path, settings: &Settings, name: &str) {
+    let error = unexpected_start(binary, folder, settings, name).await;
+    assert_eq!(error, None);
 }
 
 #[tokio::test]
-async fn a_bad_value_stops_the_start_with_one_line() {
-    let folder = ready_folder().await;
-    let both = ["users-api", "offers-api", "classifieds"];
+async fn invalid_value_aborts_startup_with_one_line() {
+    let folder = migrated_folder().await;
+    let all = ["users-api", "offers-api", "classifieds"];
     let users = ["users-api", "classifieds"];
     let offers = ["offers-api"];
-    let alone = ["users-api", "offers-api"];
-    let one = ["classifieds"];
+    let services = ["users-api", "offers-api"];
+    let classifieds = ["classifieds"];
     fs::write(folder.path().join("no.pem"), "nothing").unwrap();
     let cases: &[(&[&str], &str, &[&str])] = &[
-        (&both, "DATABASE_URL", &["", "nothing", "mysql://localhost/x", "sqlite:///no/where.db"]),
-        (&both, "SECURITY", &["loose", "SPEC "]),
-        (&both, "LOG", &["=====", "users=loud"]),
-        (&both, "LOG_FORMAT", &["xml"]),
-        (&both, "CORS_ORIGINS", &["not an origin", "https://a.example/path"]),
+        (&all, "DATABASE_URL", &["", "nothing", "mysql://localhost/x", "sqlite:///no/where.db"]),
+        (&all, "SECURITY", &["loose", "SPEC "]),
+        (&all, "LOG", &["=====", "users=loud"]),
+        (&all, "LOG_FORMAT", &["xml"]),
+        (&all, "CORS_ORIGINS", &["not an origin", "https://a.example/path"]),
         (&users, "ACCESS_TTL", &["soon", "-1s", "0s", "10"]),
         (&users, "REFRESH_TTL", &["soon"]),
         (&users[..1], "OFFERS_CA", &["missing.pem", "no.pem"]),
-        (&alone[..1], "OFFERS_URL", &["nothing", "ftp://localhost"]),
+        (&services[..1], "OFFERS_URL", &["nothing", "ftp://localhost"]),
         (&users, "JWT_KEY_DIR", &["/dev/null/keys"]),
         (&offers, "JWKS_URL", &["nothing", "ftp://localhost"]),
-        (&alone, "HTTP_ADDR", &["nothing", "127.0.0.1", "127.0.0.1:99999"]),
-        (&alone, "HTTPS_ADDR", &["nothing"]),
-        (&one, "USERS_HTTP_ADDR", &["nothing"]),
-        (&one, "OFFERS_HTTPS_ADDR", &["nothing"]),
+        (&services, "HTTP_ADDR", &["nothing", "127.0.0.1", "127.0.0.1:99999"]),
+        (&services, "HTTPS_ADDR", &["nothing"]),
+        (&classifieds, "USERS_HTTP_ADDR", &["nothing"]),
+        (&classifieds, "OFFERS_HTTPS_ADDR", &["nothing"]),
     ];
-    let mut complaints = Vec::new();
+    let mut errors = Vec::new();
     for (binaries, name, values) in cases {
         for binary in *binaries {
             for value in *values {
-                let mut settings = good(binary, folder.path());
-                settings.push(((*name).to_owned(), (*value).to_owned()));
-                let complaint = complaint(binary, folder.path(), &settings, name).await;
-                complaints.extend(complaint.map(|text| format!("{value:?}: {text}")));
+                let mut settings = valid_settings(binary, folder.path());
+                settings.push(setting(name, value));
+                let error = unexpected_start(binary, folder.path(), &settings, name).await;
+                errors.extend(error.map(|text| format!("{value:?}: {text}")));
             }
         }
     }
-    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
 }
 
 #[tokio::test]
-async fn a_key_that_is_none_stops_the_start() {
-    let folder = ready_folder().await;
+async fn invalid_key_aborts_startup() {
+    let folder = migrated_folder().await;
     let keys = folder.path().join("keys");
     fs::create_dir(&keys).unwrap();
     fs::write(
@@ -90,68 +90,68 @@ async fn a_key_that_is_none_stops_the_start() {
         "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
     )
     .unwrap();
-    let mut settings = good("users-api", folder.path());
-    settings.push(("JWT_KEY_DIR".to_owned(), "keys".to_owned()));
-    ends_naming("users-api", folder.path(), &settings, "JWT_KEY_DIR").await;
+    let mut settings = valid_settings("users-api", folder.path());
+    settings.push(setting("JWT_KEY_DIR", "keys"));
+    assert_startup_fails("users-api", folder.path(), &settings, "JWT_KEY_DIR").await;
 }
 
 #[tokio::test]
-async fn https_needs_its_files() {
-    let folder = ready_folder().await;
+async fn https_requires_certificate_files() {
+    let folder = migrated_folder().await;
     for binary in ["users-api", "offers-api"] {
-        let mut settings = good(binary, folder.path());
-        settings.push(("HTTPS_ADDR".to_owned(), "127.0.0.1:0".to_owned()));
-        ends_naming(binary, folder.path(), &settings, "TLS_CERT").await;
+        let mut settings = valid_settings(binary, folder.path());
+        settings.push(setting("HTTPS_ADDR", "127.0.0.1:0"));
+        assert_startup_fails(binary, folder.path(), &settings, "TLS_CERT").await;
     }
 }
 
 #[tokio::test]
-async fn a_service_needs_a_database_and_a_listener() {
-    let folder = ready_folder().await;
+async fn service_requires_a_database_and_a_listener() {
+    let folder = migrated_folder().await;
     for binary in ["users-api", "offers-api"] {
-        let settings = good(binary, folder.path());
-        ends_naming(binary, folder.path(), &settings[1..], "DATABASE_URL").await;
-        let mut settings = good(binary, folder.path());
-        settings.push(("HTTP_ADDR".to_owned(), "off".to_owned()));
-        ends_naming(binary, folder.path(), &settings, "HTTP_ADDR").await;
+        let settings = valid_settings(binary, folder.path());
+        assert_startup_fails(binary, folder.path(), &settings[1..], "DATABASE_URL").await;
+        let mut settings = valid_settings(binary, folder.path());
+        settings.push(setting("HTTP_ADDR", "off"));
+        assert_startup_fails(binary, folder.path(), &settings, "HTTP_ADDR").await;
     }
 }
 
-/// Nothing is made before it.
+/// No file is created before the check.
 #[tokio::test]
-async fn classifieds_needs_a_listener_of_each_service() {
+async fn classifieds_requires_a_listener_of_each_service() {
     for name in ["USERS_HTTP_ADDR", "OFFERS_HTTP_ADDR"] {
         let folder = tempfile::tempdir().unwrap();
-        let mut settings = good("classifieds", folder.path());
-        settings.push((name.to_owned(), "off".to_owned()));
-        ends_naming("classifieds", folder.path(), &settings, name).await;
+        let mut settings = valid_settings("classifieds", folder.path());
+        settings.push(setting(name, "off"));
+        assert_startup_fails("classifieds", folder.path(), &settings, name).await;
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }
 
-/// There is no gRPC here.
+/// gRPC is not supported.
 #[tokio::test]
-async fn traces_go_by_http_alone() {
-    let folder = ready_folder().await;
-    let settings = [
+async fn traces_are_exported_over_http_only() {
+    let folder = migrated_folder().await;
+    let tracing = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
     ];
     for binary in ["users-api", "offers-api", "classifieds"] {
-        let mut all = good(binary, folder.path());
-        all.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        ends_naming(binary, folder.path(), &all, "OTEL_EXPORTER_OTLP_PROTOCOL").await;
+        let mut all = valid_settings(binary, folder.path());
+        all.extend(settings(tracing));
+        assert_startup_fails(binary, folder.path(), &all, "OTEL_EXPORTER_OTLP_PROTOCOL").await;
     }
 }
 
 #[tokio::test]
-async fn a_taken_address_stops_the_start() {
-    let folder = ready_folder().await;
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
+async fn address_in_use_aborts_startup() {
+    let folder = migrated_folder().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
     for binary in ["users-api", "offers-api"] {
-        let mut settings = good(binary, folder.path());
-        settings.push(("HTTP_ADDR".to_owned(), address.clone()));
-        ends_naming(binary, folder.path(), &settings, "HTTP_ADDR").await;
+        let mut settings = valid_settings(binary, folder.path());
+        settings.push(setting("HTTP_ADDR", &address));
+        assert_startup_fails(binary, folder.path(), &settings, "HTTP_ADDR").await;
     }
 }

@@ -1,68 +1,88 @@
-//! One scenario, four tests.
+//! Macros that run one test on every database and deployment.
 
-/// Makes a module of four tests of each scenario, an `async fn(Layout)` of the same name: one for
-/// each database, in one process and in two.
-macro_rules! on_every_stack {
-    ($($scenario:ident),+ $(,)?) => {$(
-        mod $scenario {
-            use $crate::support::services::Layout;
+/// Defines a module of four tests for each `async fn(Topology)`: one for each database, in one
+/// process and in two.
+macro_rules! on_every_topology {
+    ($($test:ident),+ $(,)?) => {$(
+        mod $test {
+            use $crate::support::services::Topology;
 
             #[tokio::test]
             async fn sqlite_one_process() {
-                super::$scenario(Layout::SQLITE_ONE).await;
+                super::$test(Topology::SQLITE_ONE_PROCESS).await;
             }
 
             #[tokio::test]
             async fn sqlite_two_processes() {
-                super::$scenario(Layout::SQLITE_TWO).await;
+                super::$test(Topology::SQLITE_TWO_PROCESSES).await;
             }
 
             #[tokio::test]
             async fn postgres_one_process() {
-                super::$scenario(Layout::POSTGRES_ONE).await;
+                super::$test(Topology::POSTGRES_ONE_PROCESS).await;
             }
 
             #[tokio::test]
             async fn postgres_two_processes() {
-                super::$scenario(Layout::POSTGRES_TWO).await;
+                super::$test(Topology::POSTGRES_TWO_PROCESSES).await;
             }
         }
     )+};
 }
 
-/// As `on_every_stack`, for scenarios that need the two services apart: one test for each database.
+/// As `on_every_topology`, with one test for each database: for tests that need the two services in
+/// processes of their own.
 macro_rules! on_two_processes {
-    ($($scenario:ident),+ $(,)?) => {$(
-        mod $scenario {
-            use $crate::support::services::Layout;
+    ($($test:ident),+ $(,)?) => {$(
+        mod $test {
+            use $crate::support::services::Topology;
 
             #[tokio::test]
             async fn sqlite() {
-                super::$scenario(Layout::SQLITE_TWO).await;
+                super::$test(Topology::SQLITE_TWO_PROCESSES).await;
             }
 
             #[tokio::test]
             async fn postgres() {
-                super::$scenario(Layout::POSTGRES_TWO).await;
+                super::$test(Topology::POSTGRES_TWO_PROCESSES).await;
             }
         }
     )+};
 }
 
-/// As `on_every_stack`, for what needs a database and no service.
+/// As `on_every_topology`, on `PostgreSQL` alone: for tests that disconnect the database server.
+macro_rules! on_postgres {
+    ($($test:ident),+ $(,)?) => {$(
+        mod $test {
+            use $crate::support::services::Topology;
+
+            #[tokio::test]
+            async fn one_process() {
+                super::$test(Topology::POSTGRES_ONE_PROCESS).await;
+            }
+
+            #[tokio::test]
+            async fn two_processes() {
+                super::$test(Topology::POSTGRES_TWO_PROCESSES).await;
+            }
+        }
+    )+};
+}
+
+/// As `on_every_topology`, for tests that need a database and no running service.
 macro_rules! on_every_database {
-    ($($scenario:ident),+ $(,)?) => {$(
-        mod $scenario {
+    ($($test:ident),+ $(,)?) => {$(
+        mod $test {
             use $crate::support::database::Engine;
 
             #[tokio::test]
             async fn sqlite() {
-                super::$scenario(Engine::Sqlite).await;
+                super::$test(Engine::Sqlite).await;
             }
 
             #[tokio::test]
             async fn postgres() {
-                super::$scenario(Engine::Postgres).await;
+                super::$test(Engine::Postgres).await;
             }
         }
     )+};

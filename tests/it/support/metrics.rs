@@ -1,9 +1,9 @@
-//! What a service counts of itself.
+//! Reads the metrics of a service.
 
-use crate::support::client::Api;
+use super::client::ApiClient;
 
-/// The sum of a counter over all label sets of which `wanted` approves.
-pub(crate) async fn counter(api: &Api, name: &str, wanted: impl Fn(&str) -> bool) -> u64 {
+/// Returns the sum of a counter over all label sets for which `matches` returns true.
+pub(crate) async fn counter(api: &ApiClient, name: &str, matches: impl Fn(&str) -> bool) -> u64 {
     let text = api.get("/metrics").await.expect(200).text();
     let samples = text.lines().filter_map(|line| {
         let rest = line.strip_prefix(name)?;
@@ -11,7 +11,7 @@ pub(crate) async fn counter(api: &Api, name: &str, wanted: impl Fn(&str) -> bool
             Some(rest) => rest.split_once("} ")?,
             None => ("", rest.strip_prefix(' ')?),
         };
-        wanted(labels).then(|| value.parse::<u64>().unwrap())
+        matches(labels).then(|| value.parse::<u64>().unwrap())
     });
     samples.sum()
 }

@@ -1,22 +1,23 @@
-//! What every failure looks like.
+//! Problem details (RFC 9457), the form of every error over REST.
 
 use reqwest::header;
 use serde_json::Value;
 
-use crate::support::client::Answer;
+use super::client::HttpResponse;
 
-/// A failure as `application/problem+json`.
+/// An error as `application/problem+json`.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Problem {
     pub(crate) code: String,
     pub(crate) detail: String,
-    /// The bad fields, without the `#` of a pointer that is written as a fragment.
+    /// JSON pointers to the invalid fields, without the `#` of a URI fragment.
     pub(crate) pointers: Vec<String>,
 }
 
 impl Problem {
+    /// Asserts that exactly these fields are invalid, in any order.
     #[track_caller]
-    pub(crate) fn points_at(&self, pointers: &[&str]) {
+    pub(crate) fn assert_pointers(&self, pointers: &[&str]) {
         let mut found = self.pointers.clone();
         found.sort_unstable();
         let mut expected = pointers.to_vec();
@@ -25,8 +26,8 @@ impl Problem {
     }
 }
 
-impl Answer {
-    /// Fails unless this is a well-formed problem of that status.
+impl HttpResponse {
+    /// Returns the problem, and asserts that it is well-formed and has this status.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16) -> Problem {
         assert_eq!(self.status, status, "{}: {}", self.url, self.text());
@@ -34,7 +35,7 @@ impl Answer {
         let body = self.parse();
         let text = |name: &str| match body[name].as_str() {
             Some(text) if !text.is_empty() => text.to_owned(),
-            _ => panic!("{name} is no text: {body}"),
+            _ => panic!("{name} is not a non-empty string: {body}"),
         };
         assert!(!text("type").is_empty() && !text("title").is_empty());
         assert_eq!(body["status"], status, "{body}");
@@ -43,7 +44,7 @@ impl Answer {
         match status {
             401 => assert!(
                 self.headers.contains_key(header::WWW_AUTHENTICATE),
-                "RFC 9110 asks for WWW-Authenticate with every 401: {self:?}"
+                "RFC 9110 requires WWW-Authenticate with every 401: {self:?}"
             ),
             405 => assert!(self.headers.contains_key(header::ALLOW), "{self:?}"),
             429 | 503 => assert!(self.headers.contains_key(header::RETRY_AFTER), "{self:?}"),
@@ -53,7 +54,7 @@ impl Answer {
     }
 }
 
-/// Whether this reads like `USERNAME_TAKEN`.
+/// Returns whether this looks like an error code, such as `USERNAME_TAKEN`.
 pub(crate) fn is_code(code: &str) -> bool {
     let word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase());
     code.split('_').all(word)

@@ -1,4 +1,4 @@
-//! The real binaries as child processes.
+//! The binaries of this workspace as child processes.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -6,10 +6,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use crate::support::wait as poll;
+use super::settings::Settings;
+use super::wait;
 
-/// A binary of this workspace; they all stand beside `classifieds`.
-pub(crate) fn binary(name: &str) -> PathBuf {
+/// Returns the path of a binary of this workspace, which is beside that of `classifieds`.
+fn binary_path(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_classifieds")).with_file_name(name);
     assert!(
         path.exists(),
@@ -19,9 +20,9 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     path
 }
 
-/// A command of this workspace in a folder, which sees no setting but those given.
-pub(crate) fn command(name: &str, folder: &Path, settings: &[(String, String)]) -> Command {
-    let mut command = Command::new(binary(name));
+/// Returns a command that runs a binary in a folder, with these settings and no other environment.
+pub(crate) fn command(binary: &str, folder: &Path, settings: &Settings) -> Command {
+    let mut command = Command::new(binary_path(binary));
     command
         .current_dir(folder)
         .env_clear()
@@ -32,38 +33,38 @@ pub(crate) fn command(name: &str, folder: &Path, settings: &[(String, String)]) 
     command
 }
 
-/// What a finished command printed.
-pub(crate) struct Finished {
+/// The exit status and the output of a finished command.
+pub(crate) struct Output {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
 /// Runs a command to its end.
-pub(crate) async fn run(mut command: Command) -> Finished {
+pub(crate) async fn run(mut command: Command) -> Output {
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-    Finished {
+    Output {
         status: output.status,
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
 }
 
-/// As `run`, for a command that has to succeed.
-pub(crate) async fn succeed(command: Command) -> Finished {
+/// As [`run`], and asserts that the command succeeds.
+pub(crate) async fn run_successfully(command: Command) -> Output {
     let what = format!("{command:?}");
-    let finished = run(command).await;
+    let output = run(command).await;
     assert!(
-        finished.status.success(),
+        output.status.success(),
         "{what}: {}\n{}{}",
-        finished.status,
-        finished.stdout,
-        finished.stderr
+        output.status,
+        output.stdout,
+        output.stderr
     );
-    finished
+    output
 }
 
-/// The lines that a child has written so far.
+/// The lines that a child process has written so far.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 
@@ -72,10 +73,10 @@ impl Lines {
         self.0.lock().unwrap().clone()
     }
 
-    fn read(&self, from: impl Read + Send + 'static) -> JoinHandle<()> {
+    fn read_from(&self, source: impl Read + Send + 'static) -> JoinHandle<()> {
         let lines = self.0.clone();
         std::thread::spawn(move || {
-            for line in BufReader::new(from).split(b'\n') {
+            for line in BufReader::new(source).split(b'\n') {
                 let Ok(line) = line else { return };
                 let line = String::from_utf8_lossy(&line).into_owned();
                 lines.lock().unwrap().push(line);
@@ -84,7 +85,7 @@ impl Lines {
     }
 }
 
-/// A running binary. It ends with its owner, and shows its logs when a test fails.
+/// A running binary. It is killed on drop, and its logs are printed if the test fails.
 pub(crate) struct Process {
     name: String,
     child: Child,
@@ -94,39 +95,53 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn start(name: &str, mut command: Command) -> Self {
+    /// Starts a binary of this workspace in a folder.
+    pub(crate) fn start(binary: &str, folder: &Path, settings: &Settings) -> Self {
+        Self::spawn(binary, command(binary, folder, settings))
+    }
+
+    pub(crate) fn spawn(name: &str, mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (stdout, stderr) = (Lines::default(), Lines::default());
         let readers = vec![
-            stdout.read(child.stdout.take().unwrap()),
-            stderr.read(child.stderr.take().unwrap()),
+            stdout.read_from(child.stdout.take().unwrap()),
+            stderr.read_from(child.stderr.take().unwrap()),
         ];
         Self { name: name.to_owned(), child, stdout, stderr, readers }
     }
 
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+    /// Sends a signal, such as `TERM`.
+    pub(crate) async fn signal(&self, signal: &str) {
+        let mut kill = Command::new("kill");
+        kill.args(["-s", signal, &self.child.id().to_string()]);
+        run_successfully(kill).await;
     }
 
-    /// What it has printed.
-    pub(crate) fn printed(&self) -> Vec<String> {
+    /// Returns the lines on standard output so far.
+    pub(crate) fn stdout(&self) -> Vec<String> {
         self.stdout.all()
     }
 
-    /// What it has logged.
+    /// Returns the lines on standard error so far, which are the logs.
     pub(crate) fn logs(&self) -> Vec<String> {
         self.stderr.all()
     }
 
-    /// Where `service` listens with `scheme`, once it says so; `None` if it ended instead.
-    pub(crate) async fn address(&mut self, service: &str, scheme: &str) -> Option<String> {
+    /// Returns the URL at which `service` listens, as soon as the process has printed it.
+    pub(crate) async fn url(&mut self, service: &str, scheme: &str) -> String {
+        let url = self.url_unless_ended(service, scheme).await;
+        url.unwrap_or_else(|| panic!("{} ended before {service} listened", self.name))
+    }
+
+    /// As [`Self::url`]; `None` if the process ended first.
+    pub(crate) async fn url_unless_ended(&mut self, service: &str, scheme: &str) -> Option<String> {
         let prefix = format!("{service} {scheme}://");
         let what = format!("{} prints the address of {service} ({scheme})", self.name);
-        poll::until(&what, async || {
+        wait::until(&what, async || {
             let found = self.stdout.all().into_iter().find_map(|line| {
                 let url = line.strip_prefix(&prefix)?;
-                let whole = !url.is_empty() && !url.contains(char::is_whitespace);
-                whole.then(|| format!("{scheme}://{url}"))
+                let is_complete = !url.is_empty() && !url.contains(char::is_whitespace);
+                is_complete.then(|| format!("{scheme}://{url}"))
             });
             match found {
                 Some(url) => Some(Some(url)),
@@ -136,15 +151,15 @@ impl Process {
         .await
     }
 
-    /// Waits for its end by itself.
-    pub(crate) async fn ended(&mut self) -> ExitStatus {
+    /// Waits until the process exits by itself.
+    pub(crate) async fn wait(&mut self) -> ExitStatus {
         let what = format!("{} ends", self.name);
-        poll::until(&what, async || self.child.try_wait().unwrap()).await
+        wait::until(&what, async || self.child.try_wait().unwrap()).await
     }
 
-    /// Ends it at once, and waits until all that it wrote is read.
+    /// Kills the process, and waits until all of its output is read.
     pub(crate) fn kill(&mut self) {
-        // An error means that it has ended already.
+        // An error means that the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         for reader in self.readers.drain(..) {

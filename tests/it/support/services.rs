@@ -1,178 +1,225 @@
-//! Both services, started the way an operator would.
+//! Both services, started as an operator would start them.
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::client::Api;
-use crate::support::database::{Database, Engine};
-use crate::support::processes::Running;
-use crate::support::tcp_proxy::{Relay, Target};
+use super::client::ApiClient;
+use super::database::{Database, Engine};
+use super::fixtures::{TestUser, password_of, registration, string_field};
+use super::processes::Processes;
+use super::settings::setting;
+use super::tcp_proxy::{Target, TcpProxy};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Processes {
+pub(crate) enum ProcessCount {
     One,
     Two,
 }
 
-/// How a stack is laid out.
+/// The database and the number of processes that a test runs with.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Layout {
+pub(crate) struct Topology {
     pub(crate) engine: Engine,
-    pub(crate) processes: Processes,
+    pub(crate) processes: ProcessCount,
 }
 
-impl Layout {
-    pub(crate) const SQLITE_ONE: Self = Self::new(Engine::Sqlite, Processes::One);
-    pub(crate) const SQLITE_TWO: Self = Self::new(Engine::Sqlite, Processes::Two);
-    pub(crate) const POSTGRES_ONE: Self = Self::new(Engine::Postgres, Processes::One);
-    pub(crate) const POSTGRES_TWO: Self = Self::new(Engine::Postgres, Processes::Two);
+impl Topology {
+    pub(crate) const SQLITE_ONE_PROCESS: Self = Self::new(Engine::Sqlite, ProcessCount::One);
+    pub(crate) const SQLITE_TWO_PROCESSES: Self = Self::new(Engine::Sqlite, ProcessCount::Two);
+    pub(crate) const POSTGRES_ONE_PROCESS: Self = Self::new(Engine::Postgres, ProcessCount::One);
+    pub(crate) const POSTGRES_TWO_PROCESSES: Self = Self::new(Engine::Postgres, ProcessCount::Two);
 
-    const fn new(engine: Engine, processes: Processes) -> Self {
+    const fn new(engine: Engine, processes: ProcessCount) -> Self {
         Self { engine, processes }
     }
 
-    /// A stack with the access rules of `spec`.
-    pub(crate) async fn spec(self) -> Stack {
-        self.set("SECURITY", "spec").start().await
+    /// Starts the services with `SECURITY=spec`: no request needs a token.
+    pub(crate) async fn start_open(self) -> Services {
+        self.builder().start().await
     }
 
-    /// A stack with the access rules of `strict`.
-    pub(crate) async fn strict(self) -> Stack {
+    /// Starts the services with `SECURITY=strict`: changes need a token of the user concerned.
+    pub(crate) async fn start_strict(self) -> Services {
         self.set("SECURITY", "strict").start().await
     }
 
-    /// A stack with the access rules of `spec` and one more setting, of both services.
-    pub(crate) fn set(self, name: &str, value: &str) -> Setup {
-        let setup = Setup {
-            layout: self,
+    /// Returns a builder with `SECURITY=spec` and one more setting, for both services.
+    pub(crate) fn set(self, name: &str, value: &str) -> ServicesBuilder {
+        self.builder().set(name, value)
+    }
+
+    /// Returns a builder with `SECURITY=spec`.
+    pub(crate) fn builder(self) -> ServicesBuilder {
+        let builder = ServicesBuilder {
+            topology: self,
             settings: Vec::new(),
-            offers_relayed: false,
-            database_relayed: false,
+            offers_proxied: false,
+            database_proxied: false,
         };
-        // A machine that runs all tests at once is slow to show signs of life.
-        setup.set("SECURITY", "spec").set("OFFERS_PATIENCE", "10s").set(name, value)
+        // On a machine that runs all tests at once, offers-api may be slow to respond.
+        builder.set("SECURITY", "spec").set("OFFERS_PATIENCE", "10s")
     }
 }
 
-/// What a stack is started with.
-pub(crate) struct Setup {
-    layout: Layout,
+/// The settings that the services are started with.
+pub(crate) struct ServicesBuilder {
+    topology: Topology,
     settings: Vec<(String, String)>,
-    offers_relayed: bool,
-    database_relayed: bool,
+    offers_proxied: bool,
+    database_proxied: bool,
 }
 
-impl Setup {
-    /// One more setting; the last value of a name counts.
+impl ServicesBuilder {
+    /// Adds a setting; the last value of a name counts.
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
-        self.settings.push((name.to_owned(), value.to_owned()));
+        self.settings.push(setting(name, value));
         self
     }
 
-    /// Lets `users-api` reach `offers-api` by a relay that the test can cut.
-    pub(crate) fn offers_relayed(mut self) -> Self {
-        self.offers_relayed = true;
+    /// Connects `users-api` to `offers-api` through a proxy that the test can disconnect.
+    pub(crate) fn proxy_offers(mut self) -> Self {
+        self.offers_proxied = true;
         self
     }
 
-    /// Lets the services reach `PostgreSQL` by a relay that the test can cut.
-    pub(crate) fn database_relayed(mut self) -> Self {
-        self.database_relayed = true;
+    /// Connects the services to `PostgreSQL` through a proxy that the test can disconnect.
+    pub(crate) fn proxy_database(mut self) -> Self {
+        self.database_proxied = true;
         self
     }
 
-    pub(crate) async fn start(mut self) -> Stack {
+    pub(crate) async fn start(mut self) -> Services {
         let folder = TempDir::new().unwrap();
-        let database = Database::migrated(self.layout.engine, folder.path()).await;
-        let mut relay = Relay::bind();
-        if self.database_relayed {
-            relay.mend(Target::Unix(database.socket()));
-            self = self.set("DATABASE_URL", &database.url_by(relay.address()));
+        let database = Database::migrated(self.topology.engine, folder.path()).await;
+        let mut proxy = TcpProxy::bind();
+        if self.database_proxied {
+            proxy.connect(Target::Unix(database.socket()));
+            self = self.set("DATABASE_URL", &database.url_at(proxy.address()));
         } else {
             self = self.set("DATABASE_URL", database.url());
         }
-        if self.offers_relayed {
-            let url = format!("http://{}", relay.address());
+        if self.offers_proxied {
+            let url = format!("http://{}", proxy.address());
             self = self.set("OFFERS_URL", &url);
         }
-        let running = Running::start(self.layout, folder.path(), &self.settings).await;
-        let mut stack = Stack {
-            layout: self.layout,
-            users: Api::new(&running.users_url),
-            offers: Api::new(&running.offers_url),
+        let processes = Processes::start(self.topology, folder.path(), &self.settings).await;
+        let mut services = Services {
+            topology: self.topology,
+            users: ApiClient::new(&processes.users_url),
+            offers: ApiClient::new(&processes.offers_url),
             settings: self.settings,
-            database_relayed: self.database_relayed,
-            running,
-            relay,
+            database_proxied: self.database_proxied,
+            processes,
+            proxy,
             database,
             folder,
         };
-        if self.offers_relayed {
-            stack.mend();
+        if self.offers_proxied {
+            services.connect();
         }
-        stack
+        services
     }
 }
 
 /// Both services, running. The fields are dropped in order: the processes before what they use.
-pub(crate) struct Stack {
-    pub(crate) layout: Layout,
-    pub(crate) users: Api,
-    pub(crate) offers: Api,
+pub(crate) struct Services {
+    pub(crate) topology: Topology,
+    pub(crate) users: ApiClient,
+    pub(crate) offers: ApiClient,
     settings: Vec<(String, String)>,
-    running: Running,
-    database_relayed: bool,
-    relay: Relay,
+    processes: Processes,
+    database_proxied: bool,
+    proxy: TcpProxy,
     pub(crate) database: Database,
     folder: TempDir,
 }
 
-impl Stack {
-    /// The working folder of the services.
+impl Services {
+    pub(crate) fn both(&self) -> [&ApiClient; 2] {
+        [&self.users, &self.offers]
+    }
+
+    /// Returns the working folder of the services.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The private keys of `users-api`.
-    pub(crate) fn keys(&self) -> PathBuf {
+    /// Returns the folder with the signing keys of `users-api`.
+    pub(crate) fn keys_folder(&self) -> PathBuf {
         self.folder().join("data/keys")
     }
 
-    /// Cuts what is relayed.
-    pub(crate) async fn cut(&mut self) {
-        self.relay.cut().await;
+    /// Disconnects the proxy of `proxy_offers` or `proxy_database`.
+    pub(crate) async fn disconnect(&mut self) {
+        self.proxy.disconnect().await;
     }
 
-    /// Undoes `cut`.
-    pub(crate) fn mend(&mut self) {
-        self.relay.mend(if self.database_relayed {
+    /// Reverts [`Self::disconnect`].
+    pub(crate) fn connect(&mut self) {
+        self.proxy.connect(if self.database_proxied {
             Target::Unix(self.database.socket())
         } else {
-            Target::Tcp(self.running.offers_url.trim_start_matches("http://").to_owned())
+            Target::Tcp(self.processes.offers_url.trim_start_matches("http://").to_owned())
         });
     }
 
-    /// All that the services have logged.
+    /// Returns all log lines of the services so far.
     pub(crate) fn logs(&self) -> Vec<String> {
-        self.running.logs()
+        self.processes.logs()
     }
 
-    /// Ends the services and starts them anew on the same folder and database.
+    /// Stops the services and starts them again with the same folder and database.
     pub(crate) async fn restart(&mut self) {
-        self.running.stop();
-        self.running = Running::start(self.layout, self.folder.path(), &self.settings).await;
-        self.users = Api::new(&self.running.users_url);
-        self.offers = Api::new(&self.running.offers_url);
+        self.processes.stop_all();
+        self.processes = Processes::start(self.topology, self.folder.path(), &self.settings).await;
+        self.users = ApiClient::new(&self.processes.users_url);
+        self.offers = ApiClient::new(&self.processes.offers_url);
     }
 
-    /// Ends a service that runs apart.
-    pub(crate) fn stop_one(&mut self, name: &str) {
-        self.running.stop_one(name);
+    /// Stops a service that runs in a process of its own.
+    pub(crate) fn stop(&mut self, name: &str) {
+        self.processes.stop(name);
     }
 
-    /// Starts a service again where it was.
-    pub(crate) async fn start_one(&mut self, name: &str) {
-        self.running.start_one(name, self.folder.path()).await;
+    /// Starts a stopped service again at the same address.
+    pub(crate) async fn start(&mut self, name: &str) {
+        self.processes.start_again(name, self.folder.path()).await;
+    }
+}
+
+/// The steps that most tests begin with.
+impl Services {
+    /// Fills the database with demo data: `users` users with `offers` offers each.
+    pub(crate) async fn seed(&self, users: u32, offers: u32) {
+        self.database.seed(self.folder(), users, offers).await;
+    }
+
+    /// Registers a user, and returns the response.
+    pub(crate) async fn register(&self, name: &str) -> Value {
+        self.users.post_registration(registration(name)).await.expect(201).json()
+    }
+
+    /// Logs a registered user in, and returns the response.
+    pub(crate) async fn log_in(&self, name: &str) -> Value {
+        self.users.post_login(name, password_of(name)).await.expect(200).json()
+    }
+
+    pub(crate) async fn register_and_log_in(&self, name: &str) -> TestUser {
+        let user = self.register(name).await;
+        let session = self.log_in(name).await;
+        TestUser {
+            id: user["id"].as_i64().unwrap(),
+            password: password_of(name),
+            access_token: string_field(&session, "access_token"),
+            refresh_token: string_field(&session, "refresh_token"),
+        }
+    }
+
+    /// Creates an offer of a user, and returns the response.
+    pub(crate) async fn create_offer(&self, user: &TestUser, title: &str) -> Value {
+        let offers = self.offers.bearer(&user.access_token);
+        offers.create_offer(user.id, title, "As good as new.").await.expect(201).json()
     }
 }

@@ -1,27 +1,34 @@
-//! Waiting for something to become true.
+//! Polling until a condition holds.
 
 use std::time::{Duration, Instant};
 
-/// How long anything may take on a machine that builds at the same moment.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest wait for anything; it leaves room for a machine that also compiles.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Asks again and again until there is an answer, and fails after `PATIENCE`.
-pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    within(PATIENCE, what, &mut ask).await
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Calls `check` until it returns `Some`. Panics after [`TIMEOUT`].
+pub(crate) async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+    until_timeout(TIMEOUT, what, &mut check).await
 }
 
-/// As `until`, with its own limit.
-pub(crate) async fn within<T>(
-    limit: Duration,
+/// Calls `check` until it returns true. Panics after [`TIMEOUT`].
+pub(crate) async fn until_true(what: &str, mut check: impl AsyncFnMut() -> bool) {
+    until(what, async || check().await.then_some(())).await;
+}
+
+/// As [`until`], with another timeout.
+pub(crate) async fn until_timeout<T>(
+    timeout: Duration,
     what: &str,
-    mut ask: impl AsyncFnMut() -> Option<T>,
+    mut check: impl AsyncFnMut() -> Option<T>,
 ) -> T {
     let start = Instant::now();
     loop {
-        if let Some(answer) = ask().await {
-            return answer;
+        if let Some(value) = check().await {
+            return value;
         }
-        assert!(start.elapsed() < limit, "{what}: not within {limit:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(start.elapsed() < timeout, "{what}: not within {timeout:?}");
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

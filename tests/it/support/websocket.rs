@@ -8,34 +8,35 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest},
 };
 
-use crate::support::client::Api;
-use crate::support::wait::PATIENCE;
+use super::client::ApiClient;
+use super::wait::TIMEOUT;
 
-/// A socket of `graphql-transport-ws` that is ready.
-pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+/// An initialised connection with the protocol `graphql-transport-ws`.
+pub(crate) struct GraphqlSocket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
-impl Api {
-    pub(crate) async fn socket(&self) -> Socket {
+impl ApiClient {
+    /// Opens and initialises a connection.
+    pub(crate) async fn websocket(&self) -> GraphqlSocket {
         let url = self.url("/graphql/ws").to_string().replacen("http", "ws", 1);
         let mut request = url.into_client_request().unwrap();
         let protocol = "graphql-transport-ws".parse().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", protocol);
-        let mut socket = Socket(connect_async(request).await.unwrap().0);
-        socket.say(json!({ "type": "connection_init" })).await;
-        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
+        let mut socket = GraphqlSocket(connect_async(request).await.unwrap().0);
+        socket.send(json!({ "type": "connection_init" })).await;
+        assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
         socket
     }
 }
 
-impl Socket {
-    pub(crate) async fn say(&mut self, message: Value) {
+impl GraphqlSocket {
+    pub(crate) async fn send(&mut self, message: Value) {
         self.0.send(Message::text(message.to_string())).await.unwrap();
     }
 
-    /// The next message, or nothing where the socket is gone.
-    pub(crate) async fn next(&mut self) -> Option<Value> {
+    /// Returns the next message, `None` if the connection is closed.
+    pub(crate) async fn receive_unless_closed(&mut self) -> Option<Value> {
         loop {
-            match timeout(PATIENCE, self.0.next()).await.expect("nothing was said")?.ok()? {
+            match timeout(TIMEOUT, self.0.next()).await.expect("no message")?.ok()? {
                 Message::Ping(_) | Message::Pong(_) => (),
                 Message::Text(text) => return Some(serde_json::from_str(&text).unwrap()),
                 _ => return None,
@@ -43,24 +44,24 @@ impl Socket {
         }
     }
 
-    /// The next message of a socket that must be there.
-    pub(crate) async fn hear(&mut self) -> Value {
-        self.next().await.expect("the socket is there")
+    /// Returns the next message, and asserts that the connection is open.
+    pub(crate) async fn receive(&mut self) -> Value {
+        self.receive_unless_closed().await.expect("the connection is open")
     }
 
-    /// Starts a subscription. The service has taken it up when it answers the pings that follow:
-    /// it reads one message after the other.
+    /// Starts a subscription. The service reads messages in order, so the subscription is active
+    /// once the pings after it are answered.
     pub(crate) async fn subscribe(&mut self, id: &str, query: &str) {
-        self.say(json!({ "type": "subscribe", "id": id, "payload": { "query": query } })).await;
+        self.send(json!({ "type": "subscribe", "id": id, "payload": { "query": query } })).await;
         for _ in 0..2 {
-            self.say(json!({ "type": "ping" })).await;
-            assert_eq!(self.hear().await, json!({ "type": "pong" }));
+            self.send(json!({ "type": "ping" })).await;
+            assert_eq!(self.receive().await, json!({ "type": "pong" }));
         }
     }
 
-    /// The data of the next event of a subscription.
-    pub(crate) async fn event(&mut self, id: &str) -> Value {
-        let message = self.hear().await;
+    /// Returns the data of the next event of a subscription.
+    pub(crate) async fn next_event(&mut self, id: &str) -> Value {
+        let message = self.receive().await;
         assert_eq!((&message["type"], &message["id"]), (&json!("next"), &json!(id)), "{message}");
         assert!(message["payload"].get("errors").is_none(), "{message}");
         message["payload"]["data"].clone()

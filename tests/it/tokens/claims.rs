@@ -1,32 +1,32 @@
-//! What tokens say.
+//! Header and claims of tokens.
 
 use std::collections::BTreeSet;
 
-use crate::support::fixtures::text;
-use crate::support::jwt::{part, published, verifies};
-use crate::support::services::Layout;
+use crate::support::fixtures::string_field;
+use crate::support::jwt::{self, is_signed_by, published_key};
+use crate::support::services::Topology;
 
-on_every_stack!(tokens_say_what_they_should);
+on_every_topology!(tokens_have_their_documented_claims);
 
 const ASYMMETRIC: [&str; 6] = ["EdDSA", "ES256", "ES384", "RS256", "RS512", "PS256"];
 
-async fn tokens_say_what_they_should(layout: Layout) {
-    let stack = layout.spec().await;
-    let ann = stack.member("ann").await;
+async fn tokens_have_their_documented_claims(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register_and_log_in("ann").await;
     let now = chrono::Utc::now().timestamp();
-    for (token, kind, lifetime) in
-        [(&ann.access, "at+jwt", 600), (&ann.refresh, "rt+jwt", 30 * 24 * 3600)]
+    for (token, token_type, lifetime) in
+        [(&ann.access_token, "at+jwt", 600), (&ann.refresh_token, "rt+jwt", 30 * 24 * 3600)]
     {
-        let header = part(token, 0);
-        assert_eq!(header["typ"], kind);
+        let header = jwt::header(token);
+        assert_eq!(header["typ"], token_type);
         assert!(ASYMMETRIC.contains(&header["alg"].as_str().unwrap()), "{header}");
-        let key = published(&stack.users, &text(&header, "kid")).await;
+        let key = published_key(&services.users, &string_field(&header, "kid")).await;
         assert_eq!(key["alg"], header["alg"]);
-        assert!(verifies(token, &key));
+        assert!(is_signed_by(token, &key));
 
-        let claims = part(token, 1);
+        let claims = jwt::claims(token);
         for name in ["iss", "aud", "sid", "jti"] {
-            assert!(!text(&claims, name).is_empty(), "{claims}");
+            assert!(!string_field(&claims, name).is_empty(), "{claims}");
         }
         assert_eq!(claims["sub"], ann.id.to_string());
         let issued = claims["iat"].as_i64().unwrap();
@@ -35,16 +35,16 @@ async fn tokens_say_what_they_should(layout: Layout) {
         let all = claims.to_string() + &header.to_string();
         assert!(!all.contains("example.org") && !all.contains("argon2"), "{all}");
     }
-    assert_eq!(part(&ann.access, 1)["sid"], part(&ann.refresh, 1)["sid"]);
+    assert_eq!(jwt::claims(&ann.access_token)["sid"], jwt::claims(&ann.refresh_token)["sid"]);
 
-    let mut seen = BTreeSet::new();
+    let mut token_ids = BTreeSet::new();
     let mut sessions = BTreeSet::new();
     for _ in 0..3 {
-        let session = stack.log_in("ann").await;
+        let session = services.log_in("ann").await;
         for name in ["access_token", "refresh_token"] {
-            let claims = part(&text(&session, name), 1);
-            assert!(seen.insert(text(&claims, "jti")), "each has a name of its own");
-            sessions.insert(text(&claims, "sid"));
+            let claims = jwt::claims(&string_field(&session, name));
+            assert!(token_ids.insert(string_field(&claims, "jti")), "ids are unique");
+            sessions.insert(string_field(&claims, "sid"));
         }
     }
     assert_eq!(sessions.len(), 3);

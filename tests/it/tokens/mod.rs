@@ -1,4 +1,4 @@
-//! Tokens: what they say, who takes them, and how long.
+//! Tokens: claims, verification and lifetime.
 
 mod attacks;
 mod claims;

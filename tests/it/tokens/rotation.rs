@@ -1,61 +1,64 @@
-//! Refresh tokens are used once.
+//! Rotation of refresh tokens, and detection of reuse.
 
 use chrono::TimeDelta;
 use entity::refresh_token;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::support::fixtures::text;
-use crate::support::services::{Layout, Stack};
+use crate::support::fixtures::string_field;
+use crate::support::jwt;
+use crate::support::services::{Services, Topology};
+use crate::support::wait;
 
-on_every_stack!(
-    a_lost_answer_is_given_again,
-    reuse_after_the_successor_revokes_the_family,
-    reuse_after_the_grace_revokes_the_family,
-    the_database_holds_no_token,
-    a_refresh_token_expires,
+on_every_topology!(
+    retry_returns_same_tokens,
+    reuse_after_successor_use_revokes_the_family,
+    reuse_after_grace_period_revokes_the_family,
+    database_contains_no_tokens,
+    refresh_token_expires,
 );
 
-async fn refresh(stack: &Stack, token: &str) -> Option<String> {
-    let answer = stack.users.post("/user/refresh/", json!({ "refresh_token": token })).await;
-    if answer.status == 200 {
-        return Some(text(&answer.json(), "refresh_token"));
+/// Returns the next refresh token, `None` if this one is rejected.
+async fn refresh(services: &Services, token: &str) -> Option<String> {
+    let response = services.users.post_refresh(token).await;
+    if response.status == 200 {
+        return Some(string_field(&response.json(), "refresh_token"));
     }
-    answer.problem(401);
+    response.problem(401);
     None
 }
 
-async fn a_lost_answer_is_given_again(layout: Layout) {
-    let stack = layout.spec().await;
-    let ann = stack.member("ann").await;
-    let first = refresh(&stack, &ann.refresh).await.unwrap();
+async fn retry_returns_same_tokens(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register_and_log_in("ann").await;
+    let first = refresh(&services, &ann.refresh_token).await.unwrap();
     for _ in 0..3 {
-        assert_eq!(refresh(&stack, &ann.refresh).await.as_ref(), Some(&first));
+        assert_eq!(refresh(&services, &ann.refresh_token).await.as_ref(), Some(&first));
     }
-    let second = refresh(&stack, &first).await.unwrap();
+    let second = refresh(&services, &first).await.unwrap();
     assert_ne!(second, first);
-    assert_eq!(refresh(&stack, &first).await, Some(second));
+    assert_eq!(refresh(&services, &first).await, Some(second));
 }
 
-async fn reuse_after_the_successor_revokes_the_family(layout: Layout) {
-    let stack = layout.spec().await;
-    let ann = stack.member("ann").await;
-    let other = text(&stack.log_in("ann").await, "refresh_token");
-    let first = refresh(&stack, &ann.refresh).await.unwrap();
-    let second = refresh(&stack, &first).await.unwrap();
-    assert_eq!(refresh(&stack, &ann.refresh).await, None, "the successor was used");
-    assert_eq!(refresh(&stack, &second).await, None, "the family is revoked");
-    assert_eq!(refresh(&stack, &first).await, None);
-    let told = stack.logs().iter().any(|line| line.to_lowercase().contains("reuse"));
-    assert!(told, "reuse is logged as an event");
-    // The session ended with its access token; other sessions did not.
-    stack.users.bearer(&ann.access).get("/user/").await.problem(401);
-    assert!(refresh(&stack, &other).await.is_some());
+async fn reuse_after_successor_use_revokes_the_family(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register_and_log_in("ann").await;
+    let other = string_field(&services.log_in("ann").await, "refresh_token");
+    let first = refresh(&services, &ann.refresh_token).await.unwrap();
+    let second = refresh(&services, &first).await.unwrap();
+    assert_eq!(refresh(&services, &ann.refresh_token).await, None, "the successor was used");
+    assert_eq!(refresh(&services, &second).await, None, "the family is revoked");
+    assert_eq!(refresh(&services, &first).await, None);
+    let is_logged = services.logs().iter().any(|line| line.to_lowercase().contains("reuse"));
+    assert!(is_logged, "reuse is logged as an event");
+    // The session and its access token have ended; other sessions have not.
+    services.users.bearer(&ann.access_token).get_users().await.problem(401);
+    assert!(refresh(&services, &other).await.is_some());
 }
 
-/// Time passes by moving the rows back.
-async fn age(stack: &Stack, seconds: i64) {
-    let rows = stack.database.connect().await;
+/// Moves the timestamps of all tokens into the past.
+async fn age_tokens(services: &Services, seconds: i64) {
+    let rows = services.database.connect().await;
     for token in refresh_token::Entity::find().all(&rows).await.unwrap() {
         let (issued, expires) = (token.issued_at, token.expires_at);
         let mut token = token.into_active_model();
@@ -65,42 +68,40 @@ async fn age(stack: &Stack, seconds: i64) {
     }
 }
 
-async fn reuse_after_the_grace_revokes_the_family(layout: Layout) {
-    let stack = layout.spec().await;
-    let ann = stack.member("ann").await;
-    let first = refresh(&stack, &ann.refresh).await.unwrap();
-    age(&stack, 11).await;
-    assert_eq!(refresh(&stack, &ann.refresh).await, None, "the grace is over");
-    assert_eq!(refresh(&stack, &first).await, None, "the family is revoked");
+async fn reuse_after_grace_period_revokes_the_family(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register_and_log_in("ann").await;
+    let first = refresh(&services, &ann.refresh_token).await.unwrap();
+    age_tokens(&services, 11).await;
+    assert_eq!(refresh(&services, &ann.refresh_token).await, None, "the grace period is over");
+    assert_eq!(refresh(&services, &first).await, None, "the family is revoked");
 
-    let token = text(&stack.log_in("ann").await, "refresh_token");
-    age(&stack, 3600).await;
-    let next = refresh(&stack, &token).await;
-    assert!(next.is_some(), "a token that nobody used has no grace to lose");
+    let token = string_field(&services.log_in("ann").await, "refresh_token");
+    age_tokens(&services, 3600).await;
+    let next = refresh(&services, &token).await;
+    assert!(next.is_some(), "an unused token needs no grace period");
 }
 
-async fn the_database_holds_no_token(layout: Layout) {
-    let stack = layout.spec().await;
-    let ann = stack.member("ann").await;
-    let next = refresh(&stack, &ann.refresh).await.unwrap();
-    let rows = stack.database.connect().await;
+async fn database_contains_no_tokens(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register_and_log_in("ann").await;
+    let next = refresh(&services, &ann.refresh_token).await.unwrap();
+    let rows = services.database.connect().await;
     let rows = refresh_token::Entity::find().into_json().all(&rows).await.unwrap();
     let text = Value::from(rows).to_string();
     assert!(text.contains("expires_at"), "{text}");
-    for token in [&ann.refresh, &next, &ann.access] {
+    for token in [&ann.refresh_token, &next, &ann.access_token] {
         for part in token.split('.').skip(1) {
             assert!(!text.contains(part), "{text}");
         }
     }
 }
 
-async fn a_refresh_token_expires(layout: Layout) {
-    let stack = layout.set("REFRESH_TTL", "1s").start().await;
-    let ann = stack.member("ann").await;
-    let expiry = crate::support::jwt::part(&ann.refresh, 1)["exp"].as_i64().unwrap();
-    crate::support::wait::until("the token's last second has passed", async || {
-        (chrono::Utc::now().timestamp() > expiry).then_some(())
-    })
-    .await;
-    assert_eq!(refresh(&stack, &ann.refresh).await, None);
+async fn refresh_token_expires(topology: Topology) {
+    let services = topology.set("REFRESH_TTL", "1s").start().await;
+    let ann = services.register_and_log_in("ann").await;
+    let expiry = jwt::claims(&ann.refresh_token)["exp"].as_i64().unwrap();
+    wait::until_true("the token has expired", async || chrono::Utc::now().timestamp() > expiry)
+        .await;
+    assert_eq!(refresh(&services, &ann.refresh_token).await, None);
 }

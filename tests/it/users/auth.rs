@@ -5,78 +5,74 @@ use std::time::{Duration, Instant};
 use reqwest::header;
 use serde_json::json;
 
-use crate::support::client::Answer;
-use crate::support::fixtures::{fields, password_of, text};
-use crate::support::services::Layout;
+use crate::support::client::HttpResponse;
+use crate::support::fixtures::{password_of, sorted_keys, string_field};
+use crate::support::services::Topology;
 
-on_every_stack!(
-    gives_a_pair_of_tokens,
-    finds_the_user_regardless_of_case,
-    refuses_alike,
-    refuses_in_the_same_time,
-    names_missing_and_wrong_fields,
-    takes_post_alone,
+on_every_topology!(
+    returns_a_token_pair,
+    username_is_case_insensitive,
+    failures_are_indistinguishable,
+    failures_take_similar_time,
+    reports_every_invalid_field,
+    rejects_other_methods,
 );
 
-async fn gives_a_pair_of_tokens(layout: Layout) {
-    let stack = layout.spec().await;
-    let user = stack.register("ann").await;
-    let body = json!({ "username": "ann", "password": password_of("ann") });
-    let answer = stack.users.post("/user/auth/", body).await.expect(200);
-    assert_eq!(answer.header(header::CACHE_CONTROL), Some("no-store"));
-    let session = answer.json();
+async fn returns_a_token_pair(topology: Topology) {
+    let services = topology.start_open().await;
+    let user = services.register("ann").await;
+    let response = services.users.post_login("ann", password_of("ann")).await.expect(200);
+    assert_eq!(response.header(header::CACHE_CONTROL), Some("no-store"));
+    let session = response.json();
     assert_eq!(
-        fields(&session),
+        sorted_keys(&session),
         ["access_token", "expires_in", "refresh_token", "token_type", "user_id"]
     );
     assert_eq!(session["user_id"], user["id"]);
     assert_eq!(session["token_type"], "Bearer");
     assert_eq!(session["expires_in"], 600);
     for name in ["access_token", "refresh_token"] {
-        assert_eq!(text(&session, name).split('.').count(), 3, "a JWT");
+        assert_eq!(string_field(&session, name).split('.').count(), 3, "a JWT");
     }
     assert_ne!(session["access_token"], session["refresh_token"]);
 }
 
-async fn finds_the_user_regardless_of_case(layout: Layout) {
-    let stack = layout.spec().await;
-    let user = stack.register("Ёжик").await;
-    let body = json!({ "username": "ёжИК", "password": password_of("Ёжик") });
-    let session = stack.users.post("/user/auth/", body).await.expect(200).json();
+async fn username_is_case_insensitive(topology: Topology) {
+    let services = topology.start_open().await;
+    let user = services.register("Ёжик").await;
+    let session = services.users.post_login("ёжИК", password_of("Ёжик")).await.expect(200).json();
     assert_eq!(session["user_id"], user["id"]);
 }
 
-async fn refuses_alike(layout: Layout) {
-    let stack = layout.spec().await;
-    stack.register("ann").await;
+async fn failures_are_indistinguishable(topology: Topology) {
+    let services = topology.start_open().await;
+    services.register("ann").await;
     let mut problems = Vec::new();
     for (username, password) in [("ann", "wrong"), ("nobody", "wrong"), ("ann", ""), ("", "")] {
-        let body = json!({ "username": username, "password": password });
-        let answer = stack.users.post("/user/auth/", body).await;
-        answer.problem(401);
-        problems.push(answer.parse());
+        let response = services.users.post_login(username, password).await;
+        response.problem(401);
+        problems.push(response.parse());
     }
     for problem in &problems {
         assert_eq!(problem, &problems[0]);
     }
 }
 
-/// A rough look, which finds a hash that is left out.
-async fn refuses_in_the_same_time(layout: Layout) {
-    async fn time(answer: impl Future<Output = Answer>) -> Duration {
+/// A coarse check, which detects a skipped password hash.
+async fn failures_take_similar_time(topology: Topology) {
+    async fn time_of_failure(response: impl Future<Output = HttpResponse>) -> Duration {
         let start = Instant::now();
-        answer.await.problem(401);
+        response.await.problem(401);
         start.elapsed()
     }
-    let stack = layout.spec().await;
+    let services = topology.start_open().await;
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     for number in 0..5 {
         let name = format!("ann-{number}");
-        stack.register(&name).await;
-        let body = json!({ "username": name, "password": "wrong" });
-        known.push(time(stack.users.post("/user/auth/", body)).await);
-        let body = json!({ "username": format!("nobody-{number}"), "password": "wrong" });
-        unknown.push(time(stack.users.post("/user/auth/", body)).await);
+        services.register(&name).await;
+        known.push(time_of_failure(services.users.post_login(&name, "wrong")).await);
+        let name = format!("nobody-{number}");
+        unknown.push(time_of_failure(services.users.post_login(&name, "wrong")).await);
     }
     known.sort();
     unknown.sort();
@@ -84,22 +80,22 @@ async fn refuses_in_the_same_time(layout: Layout) {
     assert!(unknown * 3 > known && known * 3 > unknown, "known {known:?}, unknown {unknown:?}");
 }
 
-async fn names_missing_and_wrong_fields(layout: Layout) {
-    let stack = layout.spec().await;
+async fn reports_every_invalid_field(topology: Topology) {
+    let services = topology.start_open().await;
     for (body, pointers) in [
         (json!({}), &["/username", "/password"][..]),
         (json!({ "username": "ann" }), &["/password"]),
         (json!({ "username": 1, "password": "p" }), &["/username"]),
         (json!({ "username": "ann", "password": null }), &["/password"]),
     ] {
-        let problem = stack.users.post("/user/auth/", body).await.problem(422);
-        problem.points_at(pointers);
+        let problem = services.users.post("/user/auth/", body).await.problem(422);
+        problem.assert_pointers(pointers);
     }
 }
 
-async fn takes_post_alone(layout: Layout) {
-    let stack = layout.spec().await;
-    let answer = stack.users.get("/user/auth/").await;
-    answer.problem(405);
-    assert_eq!(answer.header(header::ALLOW), Some("POST"));
+async fn rejects_other_methods(topology: Topology) {
+    let services = topology.start_open().await;
+    let response = services.users.get("/user/auth/").await;
+    response.problem(405);
+    assert_eq!(response.header(header::ALLOW), Some("POST"));
 }

@@ -4,89 +4,79 @@ use reqwest::header;
 use serde_json::json;
 
 use crate::support::fixtures::password_of;
-use crate::support::services::Layout;
+use crate::support::services::Topology;
 
-on_every_stack!(
-    logs_out_and_again,
-    logout_takes_any_token,
-    logout_names_a_missing_field,
+on_every_topology!(
+    logout_is_idempotent,
+    logout_accepts_invalid_tokens,
+    logout_reports_missing_token,
     changes_a_password,
-    password_change_needs_its_user,
-    password_change_names_wrong_fields,
-    both_take_post_alone,
+    password_change_requires_token_and_old_password,
+    password_change_reports_every_invalid_field,
+    rejects_other_methods,
 );
 
-async fn logs_out_and_again(layout: Layout) {
-    let stack = layout.spec().await;
-    let ann = stack.member("ann").await;
-    let other = stack.log_in("ann").await;
-    let body = json!({ "refresh_token": ann.refresh });
+async fn logout_is_idempotent(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register_and_log_in("ann").await;
+    let other = services.log_in("ann").await;
     for _ in 0..2 {
-        let answer = stack.users.post("/user/logout/", body.clone()).await.expect(204);
-        assert!(answer.body.is_empty(), "{answer:?}");
+        let response = services.users.post_logout(&ann.refresh_token).await.expect(204);
+        assert!(response.body.is_empty(), "{response:?}");
     }
-    stack.users.post("/user/refresh/", body).await.problem(401);
-    // The other session of the same user goes on.
-    let body = json!({ "refresh_token": other["refresh_token"] });
-    stack.users.post("/user/refresh/", body).await.expect(200);
+    services.users.post_refresh(&ann.refresh_token).await.problem(401);
+    // Another session of the same user is still active.
+    services.users.post_refresh(&other["refresh_token"]).await.expect(200);
 }
 
-/// As RFC 7009 has it: nobody learns here whether a token is a good one.
-async fn logout_takes_any_token(layout: Layout) {
-    let stack = layout.spec().await;
+/// As in RFC 7009: the response does not reveal whether a token is valid.
+async fn logout_accepts_invalid_tokens(topology: Topology) {
+    let services = topology.start_open().await;
     for token in ["", "garbage", "a.b.c"] {
-        let body = json!({ "refresh_token": token });
-        stack.users.post("/user/logout/", body).await.expect(204);
+        services.users.post_logout(token).await.expect(204);
     }
 }
 
-async fn logout_names_a_missing_field(layout: Layout) {
-    let stack = layout.spec().await;
-    let problem = stack.users.post("/user/logout/", json!({})).await.problem(422);
-    problem.points_at(&["/refresh_token"]);
+async fn logout_reports_missing_token(topology: Topology) {
+    let services = topology.start_open().await;
+    let problem = services.users.post("/user/logout/", json!({})).await.problem(422);
+    problem.assert_pointers(&["/refresh_token"]);
 }
 
-async fn changes_a_password(layout: Layout) {
-    let stack = layout.spec().await;
-    let ann = stack.member("ann").await;
-    let other = stack.log_in("ann").await;
-    let bob = stack.member("bob").await;
-    let body = json!({ "old_password": ann.password, "new_password": "a wholly new one" });
-    let own = stack.users.bearer(&ann.access);
-    let answer = own.post("/user/password/", body).await.expect(204);
-    assert!(answer.body.is_empty(), "{answer:?}");
+async fn changes_a_password(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register_and_log_in("ann").await;
+    let other = services.log_in("ann").await;
+    let bob = services.register_and_log_in("bob").await;
+    let as_ann = services.users.bearer(&ann.access_token);
+    let response = as_ann.post_password(&ann.password, "a wholly new one").await.expect(204);
+    assert!(response.body.is_empty(), "{response:?}");
 
-    for token in [json!(ann.refresh), other["refresh_token"].clone()] {
-        let body = json!({ "refresh_token": token });
-        stack.users.post("/user/refresh/", body).await.problem(401);
+    for token in [json!(ann.refresh_token), other["refresh_token"].clone()] {
+        services.users.post_refresh(token).await.problem(401);
     }
-    let body = json!({ "refresh_token": bob.refresh });
-    stack.users.post("/user/refresh/", body).await.expect(200);
-    let body = json!({ "username": "ann", "password": password_of("ann") });
-    stack.users.post("/user/auth/", body).await.problem(401);
-    let body = json!({ "username": "ann", "password": "a wholly new one" });
-    stack.users.post("/user/auth/", body).await.expect(200);
+    services.users.post_refresh(&bob.refresh_token).await.expect(200);
+    services.users.post_login("ann", password_of("ann")).await.problem(401);
+    services.users.post_login("ann", "a wholly new one").await.expect(200);
 }
 
-async fn password_change_needs_its_user(layout: Layout) {
-    let stack = layout.spec().await;
-    let ann = stack.member("ann").await;
-    let body = json!({ "old_password": ann.password, "new_password": "a wholly new one" });
-    stack.users.post("/user/password/", body.clone()).await.problem(401);
-    for token in ["garbage", &ann.refresh] {
-        let api = stack.users.bearer(token);
-        api.post("/user/password/", body.clone()).await.problem(401);
+async fn password_change_requires_token_and_old_password(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register_and_log_in("ann").await;
+    let new = "a wholly new one";
+    services.users.post_password(&ann.password, new).await.problem(401);
+    for token in ["garbage", &ann.refresh_token] {
+        services.users.bearer(token).post_password(&ann.password, new).await.problem(401);
     }
-    let wrong = json!({ "old_password": "wrong", "new_password": "a wholly new one" });
-    let own = stack.users.bearer(&ann.access);
-    own.post("/user/password/", wrong).await.problem(401);
-    stack.log_in("ann").await;
+    let as_ann = services.users.bearer(&ann.access_token);
+    as_ann.post_password("wrong", new).await.problem(401);
+    services.log_in("ann").await;
 }
 
-async fn password_change_names_wrong_fields(layout: Layout) {
-    let stack = layout.spec().await;
-    let ann = stack.member("ann").await;
-    let own = stack.users.bearer(&ann.access);
+async fn password_change_reports_every_invalid_field(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register_and_log_in("ann").await;
+    let as_ann = services.users.bearer(&ann.access_token);
     for (body, pointers) in [
         (json!({}), &["/old_password", "/new_password"][..]),
         (json!({ "old_password": ann.password }), &["/new_password"]),
@@ -97,17 +87,17 @@ async fn password_change_names_wrong_fields(layout: Layout) {
         ),
         (json!({ "old_password": 1, "new_password": "a new one" }), &["/old_password"]),
     ] {
-        let problem = own.post("/user/password/", body).await.problem(422);
-        problem.points_at(pointers);
+        let problem = as_ann.post("/user/password/", body).await.problem(422);
+        problem.assert_pointers(pointers);
     }
-    stack.log_in("ann").await;
+    services.log_in("ann").await;
 }
 
-async fn both_take_post_alone(layout: Layout) {
-    let stack = layout.spec().await;
+async fn rejects_other_methods(topology: Topology) {
+    let services = topology.start_open().await;
     for path in ["/user/logout/", "/user/password/"] {
-        let answer = stack.users.get(path).await;
-        answer.problem(405);
-        assert_eq!(answer.header(header::ALLOW), Some("POST"));
+        let response = services.users.get(path).await;
+        response.problem(405);
+        assert_eq!(response.header(header::ALLOW), Some("POST"));
     }
 }

@@ -3,65 +3,64 @@
 use reqwest::{Method, header};
 use serde_json::json;
 
-use crate::support::client::Answer;
-use crate::support::fixtures::{self as story, assert_recent, fields, registration};
-use crate::support::services::Layout;
+use crate::support::client::send;
+use crate::support::fixtures::{
+    assert_recent, email_of, registration, registration_with, sorted_keys,
+};
+use crate::support::services::Topology;
 
-on_every_stack!(
-    makes_a_user,
-    refuses_a_taken_username,
-    refuses_a_taken_email,
-    names_missing_and_wrong_fields,
-    refuses_what_is_no_object,
+on_every_topology!(
+    creates_a_user,
+    rejects_taken_username,
+    rejects_taken_email,
+    reports_every_invalid_field,
+    rejects_non_object_body,
     ignores_unknown_fields,
-    takes_post_alone,
+    rejects_other_methods,
 );
 
-async fn makes_a_user(layout: Layout) {
-    let stack = layout.spec().await;
-    let answer = stack.users.post("/user/registry/", registration("Ann")).await;
-    let answer = answer.expect(201);
-    let user = answer.json();
-    assert_eq!(fields(&user), ["created_at", "email", "id", "username"]);
+async fn creates_a_user(topology: Topology) {
+    let services = topology.start_open().await;
+    let response = services.users.post_registration(registration("Ann")).await.expect(201);
+    let user = response.json();
+    assert_eq!(sorted_keys(&user), ["created_at", "email", "id", "username"]);
     assert!(user["id"].as_i64().unwrap() > 0, "{user}");
     assert_eq!(user["username"], "Ann");
-    assert_eq!(user["email"], story::email_of("Ann"));
+    assert_eq!(user["email"], email_of("Ann"));
     assert_recent(&user["created_at"]);
-    let place = answer.header(header::LOCATION).unwrap();
-    assert_eq!(place, format!("/user/{}/", user["id"]));
-    let found = stack.users.get(place).await.expect(200).json();
+    let location = response.header(header::LOCATION).unwrap();
+    assert_eq!(location, format!("/user/{}/", user["id"]));
+    let found = services.users.get(location).await.expect(200).json();
     assert_eq!(found["username"], "Ann");
     assert_eq!(found["created_at"], user["created_at"]);
 }
 
-async fn refuses_a_taken_username(layout: Layout) {
-    let stack = layout.spec().await;
-    stack.register("Ёжик").await;
+async fn rejects_taken_username(topology: Topology) {
+    let services = topology.start_open().await;
+    services.register("Ёжик").await;
     for name in ["Ёжик", "ёЖИК"] {
-        let mut body = registration("other");
-        body["username"] = json!(name);
-        let problem = stack.users.post("/user/registry/", body).await.problem(409);
+        let body = registration_with("other", "username", name);
+        let problem = services.users.post_registration(body).await.problem(409);
         assert_eq!(problem.code, "USERNAME_TAKEN");
     }
-    // A refused name leaves its email free.
-    stack.register("other").await;
+    // The email of a rejected registration is still available.
+    services.register("other").await;
 }
 
-async fn refuses_a_taken_email(layout: Layout) {
-    let stack = layout.spec().await;
-    stack.register("ann").await;
+async fn rejects_taken_email(topology: Topology) {
+    let services = topology.start_open().await;
+    services.register("ann").await;
     for email in ["ann@example.org", "ANN@Example.ORG"] {
-        let mut body = registration("other");
-        body["email"] = json!(email);
-        let problem = stack.users.post("/user/registry/", body).await.problem(409);
+        let body = registration_with("other", "email", email);
+        let problem = services.users.post_registration(body).await.problem(409);
         assert_eq!(problem.code, "EMAIL_TAKEN");
     }
-    // A refused email leaves its name free.
-    stack.register("other").await;
+    // The username of a rejected registration is still available.
+    services.register("other").await;
 }
 
-async fn names_missing_and_wrong_fields(layout: Layout) {
-    let stack = layout.spec().await;
+async fn reports_every_invalid_field(topology: Topology) {
+    let services = topology.start_open().await;
     let all = ["/username", "/password", "/email"];
     for body in [
         json!({}),
@@ -70,40 +69,37 @@ async fn names_missing_and_wrong_fields(layout: Layout) {
         json!({ "username": "", "password": "", "email": "" }),
         json!({ "username": "a b", "password": "x".repeat(1025), "email": "a b@example.org" }),
     ] {
-        let problem = stack.users.post("/user/registry/", body).await.problem(422);
-        problem.points_at(&all);
+        let problem = services.users.post_registration(body).await.problem(422);
+        problem.assert_pointers(&all);
     }
-    let mut body = registration("ann");
-    body["email"] = json!("nobody");
-    let problem = stack.users.post("/user/registry/", body).await.problem(422);
-    problem.points_at(&["/email"]);
+    let body = registration_with("ann", "email", "nobody");
+    let problem = services.users.post_registration(body).await.problem(422);
+    problem.assert_pointers(&["/email"]);
 }
 
-async fn refuses_what_is_no_object(layout: Layout) {
-    let stack = layout.spec().await;
+async fn rejects_non_object_body(topology: Topology) {
+    let services = topology.start_open().await;
     for body in ["", "{", "nothing", "[]", "\"ann\"", "1", "null", r#"{"username":"\ud800"}"#] {
-        let request = stack.users.request(Method::POST, "/user/registry/");
+        let request = services.users.request(Method::POST, "/user/registry/");
         let request = request.header(header::CONTENT_TYPE, "application/json");
-        Answer::to(request.body(body)).await.problem(400);
+        send(request.body(body)).await.problem(400);
     }
 }
 
-async fn ignores_unknown_fields(layout: Layout) {
-    let stack = layout.spec().await;
-    let mut body = registration("ann");
-    body["id"] = json!(77);
+async fn ignores_unknown_fields(topology: Topology) {
+    let services = topology.start_open().await;
+    let mut body = registration_with("ann", "id", 77);
     body["admin"] = json!({ "very": ["much"] });
-    let user = stack.users.post("/user/registry/", body).await.expect(201).json();
-    assert_eq!(fields(&user), ["created_at", "email", "id", "username"]);
+    let user = services.users.post_registration(body).await.expect(201).json();
+    assert_eq!(sorted_keys(&user), ["created_at", "email", "id", "username"]);
     assert_ne!(user["id"], 77);
 }
 
-async fn takes_post_alone(layout: Layout) {
-    let stack = layout.spec().await;
+async fn rejects_other_methods(topology: Topology) {
+    let services = topology.start_open().await;
     for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE] {
-        let request = stack.users.request(method, "/user/registry/");
-        let answer = Answer::to(request).await;
-        answer.problem(405);
-        assert_eq!(answer.header(header::ALLOW), Some("POST"));
+        let response = send(services.users.request(method, "/user/registry/")).await;
+        response.problem(405);
+        assert_eq!(response.header(header::ALLOW), Some("POST"));
     }
 }

@@ -1,41 +1,49 @@
-//! What a username, an email and a password may be, at both ends of each limit.
+//! Valid and invalid usernames, emails and passwords, at both ends of each limit.
 
-use serde_json::json;
+use crate::support::fixtures::registration_with;
+use crate::support::services::{Services, Topology};
 
-use crate::support::fixtures::registration;
-use crate::support::services::{Layout, Stack};
+on_every_topology!(
+    validates_usernames,
+    validates_emails,
+    validates_passwords,
+    unusual_characters_are_not_5xx,
+);
 
-on_every_stack!(usernames, emails, passwords, odd_characters_are_no_server_error,);
-
-/// The status of a registration with one field changed, and that a refusal names the field.
-async fn register_with(stack: &Stack, number: usize, field: &str, value: &str) -> u16 {
-    let mut body = registration(&format!("user-{number}"));
-    body[field] = json!(value);
-    let answer = stack.users.post("/user/registry/", body).await;
-    match answer.status {
-        201 => assert!(field == "password" || answer.json()[field] == value),
-        _ => answer.problem(422).points_at(&[&format!("/{field}")]),
+/// Returns the status of a registration with one field changed. Asserts that an error points at the
+/// field.
+async fn register_with(services: &Services, number: usize, field: &str, value: &str) -> u16 {
+    let body = registration_with(&format!("user-{number}"), field, value);
+    let response = services.users.post_registration(body).await;
+    match response.status {
+        201 => assert!(field == "password" || response.json()[field] == value),
+        _ => response.problem(422).assert_pointers(&[&format!("/{field}")]),
     }
-    answer.status
+    response.status
 }
 
-async fn check(stack: &Stack, field: &str, good: &[&str], bad: &[&str]) {
-    for (number, value) in good.iter().enumerate() {
-        let status = register_with(stack, number, field, value).await;
+async fn assert_valid_and_invalid(
+    services: &Services,
+    field: &str,
+    valid: &[&str],
+    invalid: &[&str],
+) {
+    for (number, value) in valid.iter().enumerate() {
+        let status = register_with(services, number, field, value).await;
         assert_eq!(status, 201, "{field} {value:?}");
     }
-    for (number, value) in bad.iter().enumerate() {
-        let status = register_with(stack, 100 + number, field, value).await;
+    for (number, value) in invalid.iter().enumerate() {
+        let status = register_with(services, 100 + number, field, value).await;
         assert_eq!(status, 422, "{field} {value:?}");
     }
 }
 
-async fn usernames(layout: Layout) {
-    let stack = layout.spec().await;
+async fn validates_usernames(topology: Topology) {
+    let services = topology.start_open().await;
     let longest = "𝒳".repeat(64);
     let too_long = "x".repeat(65);
-    let good = ["a", "名", "o'brien;--", "A+b@c/d%2F", "%_", "🦊", &longest];
-    let bad = [
+    let valid = ["a", "名", "o'brien;--", "A+b@c/d%2F", "%_", "🦊", &longest];
+    let invalid = [
         "",
         " ",
         "a b",
@@ -49,18 +57,18 @@ async fn usernames(layout: Layout) {
         "a\u{85}",
         &too_long,
     ];
-    check(&stack, "username", &good, &bad).await;
+    assert_valid_and_invalid(&services, "username", &valid, &invalid).await;
 }
 
-async fn emails(layout: Layout) {
-    let stack = layout.spec().await;
+async fn validates_emails(topology: Topology) {
+    let services = topology.start_open().await;
     let label = "d".repeat(63);
     let longest = format!("{}@{label}.{label}.{label}", "a".repeat(254 - 3 * 64));
     assert_eq!(longest.len(), 254);
     let too_long = format!("a{longest}");
     let long_label = format!("a@{label}d.org");
-    let good = ["a@b", "a.b+c@example.org", ".a..b.@x-y.z", "!#$%&'*+/=?^_`{|}~-@1.2", &longest];
-    let bad = [
+    let valid = ["a@b", "a.b+c@example.org", ".a..b.@x-y.z", "!#$%&'*+/=?^_`{|}~-@1.2", &longest];
+    let invalid = [
         "",
         "a",
         "@b",
@@ -82,38 +90,37 @@ async fn emails(layout: Layout) {
         &long_label,
         &too_long,
     ];
-    check(&stack, "email", &good, &bad).await;
+    assert_valid_and_invalid(&services, "email", &valid, &invalid).await;
 }
 
-async fn passwords(layout: Layout) {
-    let stack = layout.spec().await;
+async fn validates_passwords(topology: Topology) {
+    let services = topology.start_open().await;
     let longest = "p".repeat(1024);
     let too_long = "p".repeat(1025);
-    // The limit counts bytes: these are 1026 of them.
+    // The limit is in bytes: these are 1026.
     let too_many_bytes = "€".repeat(342);
-    let good = ["p", " ", "пароль", "\u{0}", &longest];
-    check(&stack, "password", &good, &["", &too_long, &too_many_bytes]).await;
+    let valid = ["p", " ", "пароль", "\u{0}", &longest];
+    assert_valid_and_invalid(&services, "password", &valid, &["", &too_long, &too_many_bytes])
+        .await;
 
-    for (number, password) in good.iter().enumerate() {
-        let body = json!({ "username": format!("user-{number}"), "password": password });
-        stack.users.post("/user/auth/", body).await.expect(200);
+    for (number, password) in valid.iter().enumerate() {
+        let name = format!("user-{number}");
+        services.users.post_login(name, password).await.expect(200);
     }
-    let body = json!({ "username": "user-4", "password": too_long });
-    stack.users.post("/user/auth/", body).await.problem(401);
+    services.users.post_login("user-4", too_long).await.problem(401);
 }
 
-/// `PostgreSQL` can't keep a NUL in a text, which must not come out as a failure of ours.
-async fn odd_characters_are_no_server_error(layout: Layout) {
-    let stack = layout.spec().await;
-    let body = json!({ "username": "a\u{0}b", "password": "p" });
-    stack.users.post("/user/auth/", body).await.problem(401);
-    stack.users.get("/user/a%00b/").await.problem(404);
-    let answer = stack.users.get("/user/%FF%FE/").await;
-    assert!(matches!(answer.status, 400 | 404), "{answer:?}");
-    answer.problem(answer.status);
+/// `PostgreSQL` can't store NUL in a text; the response must not be a 5xx.
+async fn unusual_characters_are_not_5xx(topology: Topology) {
+    let services = topology.start_open().await;
+    services.users.post_login("a\u{0}b", "p").await.problem(401);
+    services.users.get_user("a%00b").await.problem(404);
+    let response = services.users.get_user("%FF%FE").await;
+    assert!(matches!(response.status, 400 | 404), "{response:?}");
+    response.problem(response.status);
     for path in ["/user/?after=%00", "/user/1/?offers_after=%00"] {
-        let answer = stack.users.get(path).await;
-        assert!(matches!(answer.status, 404 | 422), "{answer:?}");
-        answer.problem(answer.status);
+        let response = services.users.get(path).await;
+        assert!(matches!(response.status, 404 | 422), "{response:?}");
+        response.problem(response.status);
     }
 }
