@@ -1,4 +1,4 @@
-"""Runs every example against the services: each must see the new offer in the end."""
+"""Runs every example against the services: each must receive the second offer."""
 
 import os
 import subprocess
@@ -25,6 +25,6 @@ with Stack("sqlite", nginx=False, SECURITY="strict") as stack:
     for name, command in commands.items():
         done = subprocess.run(command, env={**os.environ, **addresses}, stdout=subprocess.PIPE, text=True)
         print(done.stdout, end="")
-        passed = done.returncode == 0 and done.stdout.endswith("\nheard of: Lamp\n")
+        passed = done.returncode == 0 and done.stdout.endswith("\nreceived: Lamp\n")
         checks.check(passed, f"the {name} example runs to its end")
 checks.finish()
