@@ -14,6 +14,8 @@ from services import Stack
 from tools import install_python_packages
 
 FOLDER = Path(__file__).resolve().parent
+# Not the example of the document: schemathesis would change the password, which ends the sessions.
+PASSWORD = "7 quiet herons"
 EXAMPLES = "200" if os.environ.get("FULL") == "1" else "15"
 
 
@@ -44,8 +46,8 @@ for security in ("spec", "strict"):
         # Before anything else, since the attempts of schemathesis make later logins wait.
         tokens = {}
         for name in stack.services:
-            stack.register(f"{name}-tester", port=stack.ports["users-1"])
-            tokens[name] = stack.log_in(f"{name}-tester", port=stack.ports["users-1"])["access_token"]
+            stack.register(f"{name}-tester", PASSWORD, stack.ports["users-1"])
+            tokens[name] = stack.log_in(f"{name}-tester", PASSWORD, stack.ports["users-1"])["access_token"]
         for name, address in stack.http_addresses.items():
             # In spec mode a token changes nothing but what it may be refused for.
             for token in [None] if security == "spec" else [None, tokens[name]]:

@@ -25,7 +25,7 @@ def routes_reach_their_service(stack):
         ("GET", f"/user/{user}/", None, 200),
         ("GET", "/user/ann", None, 200),
         ("GET", "/user/", None, 200),
-        ("GET", "/user/nobody/", None, 404),
+        ("GET", "/user/unknown/", None, 404),
         ("POST", "/user/auth/", {"username": "ann", "password": "correct horse"}, 200),
         ("POST", "/user/auth/", {"username": "ann", "password": "wrong"}, 401),
         ("POST", "/offer/create/", offer, 201),

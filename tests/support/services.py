@@ -135,7 +135,7 @@ class Stack(HttpsClient):
     def run(self, binary, *arguments):
         """Runs a binary of this workspace to its end, on the database of the stack."""
         environment = {"PATH": os.environ["PATH"], "JWT_KEY_DIR": str(self.folder / "keys"),
-                       "DATABASE_URL": self.database_url}
+                       "DATABASE_URL": self.database_url, "LOG": "warn"}
         subprocess.run([BINARIES / binary, *arguments], cwd=self.folder, env=environment,
                        check=True, stdout=subprocess.DEVNULL)
 
