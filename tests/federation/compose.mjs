@@ -1,13 +1,13 @@
-// Composes the schemas of both services into one graph. `node compose.mjs` writes it to its place.
+// Composes the schemas of both services into one graph. `node compose.mjs` writes schema/supergraph.graphql.
 import { readFile, writeFile } from 'node:fs/promises';
 import { composeServices } from '@apollo/composition';
-import { composeServices as composeByGuild } from '@theguild/federation-composition';
+import { composeServices as composeServicesOfGuild } from '@theguild/federation-composition';
 import { parse } from 'graphql';
 
 const FOLDER = new URL('../../schema/', import.meta.url);
 
-/** The graph that is kept. */
-export const supergraph = new URL('supergraph.graphql', FOLDER);
+/** The file that holds the composed graph. */
+export const supergraphFile = new URL('supergraph.graphql', FOLDER);
 
 async function subgraphs() {
   const read = async (name, url) => ({
@@ -21,20 +21,20 @@ async function subgraphs() {
   ];
 }
 
-const outcome = ({ errors, hints, supergraphSdl }) => ({
+const toResult = ({ errors, hints, supergraphSdl }) => ({
   errors: (errors ?? []).map(({ message }) => message),
   hints: (hints ?? []).map(({ message }) => message),
   sdl: supergraphSdl && `${supergraphSdl.trimEnd()}\n`,
 });
 
-/** As Apollo's reference composes: errors, hints, and the graph. */
-export const byApollo = async () => outcome(composeServices(await subgraphs()));
+/** Composes with Apollo's reference implementation; resolves to errors, hints and SDL. */
+export const composeWithApollo = async () => toResult(composeServices(await subgraphs()));
 
-/** As The Guild's library composes. */
-export const byGuild = async () => outcome(composeByGuild(await subgraphs()));
+/** Composes with The Guild's library; resolves to errors, hints and SDL. */
+export const composeWithGuild = async () => toResult(composeServicesOfGuild(await subgraphs()));
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
-  const { errors, sdl } = await byApollo();
+  const { errors, sdl } = await composeWithApollo();
   if (errors.length) throw new Error(errors.join('\n'));
-  await writeFile(supergraph, sdl);
+  await writeFile(supergraphFile, sdl);
 }

@@ -1,5 +1,5 @@
 //! How many passwords this machine can verify a second with a thread on every core and nothing
-//! else to do: what `tests/load/flood` holds the service against. The argument is for how many
+//! else to do: what `tests/load/flood.py` holds the service against. The argument is for how many
 //! seconds to try.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a tool to measure with")]
 
