@@ -13,12 +13,12 @@ on_every_topology!(events_contain_actor_and_address, refusals_are_logged);
 fn events(services: &Services) -> Vec<Value> {
     let logs = services.logs();
     let lines = logs.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    lines.filter(|line| line["target"] == "events").collect()
+    lines.filter(|line| line["target"] == "security").collect()
 }
 
 /// Waits for the deletion of a user, the last event, and returns all events.
 async fn wait_for_deletion(services: &Services) -> Vec<Value> {
-    let last = |event: &Value| event["message"] == "deletion" && event["outcome"] == "done";
+    let last = |event: &Value| event["message"] == "user_deleted" && event["outcome"] == "success";
     wait::until("the last event is written", async || {
         let events = events(services);
         events.iter().any(last).then_some(events)
@@ -60,7 +60,7 @@ async fn events_contain_actor_and_address(topology: Topology) {
         .iter()
         .map(|event| {
             let text = |name| text(event, name);
-            (text("message"), text("outcome"), text("from"), event["user"].as_i64())
+            (text("message"), text("outcome"), text("source_ip"), event["user"].as_i64())
         })
         .collect();
     let event = |what: &str, outcome: &str, from: &str, user: Option<i64>| {
@@ -70,19 +70,19 @@ async fn events_contain_actor_and_address(topology: Topology) {
     assert_eq!(
         logged,
         [
-            event("registration", "done", here, id),
-            event("login", "done", here, id),
-            event("login", "refused", elsewhere, id),
-            event("login", "refused", elsewhere, None),
-            event("change of a user", "done", here, id),
-            event("login", "done", here, id),
-            event("reuse of a refresh token", "refused", here, id),
-            event("logout", "done", here, id),
-            event("login", "done", here, id),
-            event("password change", "refused", here, id),
-            event("password change", "done", here, id),
-            event("login", "done", here, id),
-            event("deletion", "done", here, id),
+            event("user_created", "success", here, id),
+            event("authn_login_success", "success", here, id),
+            event("authn_login_fail", "failure", elsewhere, id),
+            event("authn_login_fail", "failure", elsewhere, None),
+            event("user_updated", "success", here, id),
+            event("authn_login_success", "success", here, id),
+            event("authn_token_reuse", "failure", here, id),
+            event("authn_logout", "success", here, id),
+            event("authn_login_success", "success", here, id),
+            event("authn_password_change_fail", "failure", here, id),
+            event("authn_password_change", "success", here, id),
+            event("authn_login_success", "success", here, id),
+            event("user_deleted", "success", here, id),
         ]
     );
     let (logs, password) = (services.logs().join("\n"), password_of("ann"));
@@ -113,24 +113,26 @@ async fn refusals_are_logged(topology: Topology) {
     as_bob.delete_user(bob.id).await.expect(204);
 
     let mut logged: Vec<_> = wait_for_deletion(&services).await;
-    logged.retain(|event| event["message"] != "login" || event["outcome"] == "slowed");
+    logged.retain(|event| {
+        !text(event, "message").starts_with("authn_login") || event["outcome"] == "rate_limited"
+    });
     let logged: Vec<_> = logged
         .iter()
         .map(|event| {
             let number = |name: &str| event[name].as_i64();
-            assert_eq!(event["from"], "127.0.0.1", "{event}");
-            (text(event, "message"), text(event, "outcome"), number("user"), number("by"))
+            assert_eq!(event["source_ip"], "127.0.0.1", "{event}");
+            (text(event, "message"), text(event, "outcome"), number("user"), number("actor"))
         })
         .collect();
     let (ann, bob) = (Some(ann.id), Some(bob.id));
     let expected = [
-        ("registration", "refused", None, None),
-        ("login", "slowed", None, None),
-        ("password change", "slowed", bob, None),
-        ("change of a user", "refused", ann, bob),
-        ("deletion", "refused", ann, None),
-        ("deletion", "refused", ann, bob),
-        ("deletion", "done", bob, bob),
+        ("user_created", "failure", None, None),
+        ("authn_login_fail", "rate_limited", None, None),
+        ("authn_password_change_fail", "rate_limited", bob, None),
+        ("user_updated", "failure", ann, bob),
+        ("user_deleted", "failure", ann, None),
+        ("user_deleted", "failure", ann, bob),
+        ("user_deleted", "success", bob, bob),
     ];
     for (what, outcome, user, by) in expected {
         let event = (what.to_owned(), outcome.to_owned(), user, by);

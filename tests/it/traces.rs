@@ -131,7 +131,7 @@ async fn log_lines_contain_trace_ids(topology: Topology) {
             .await
             .expect(201);
         let line = wait::until("the registration is logged", async || {
-            services.logs().into_iter().find(|line| line.contains("registration"))
+            services.logs().into_iter().find(|line| line.contains("user_created"))
         })
         .await;
         let span = if format == "json" {
@@ -207,7 +207,7 @@ async fn traces_can_be_disabled() {
             .await
             .expect(201);
         let line = wait::until("the registration is logged", async || {
-            services.logs().into_iter().find(|line| line.contains("registration"))
+            services.logs().into_iter().find(|line| line.contains("user_created"))
         });
         let line = line.await;
         assert!(!line.contains("trace_id"), "{name}: {line}");

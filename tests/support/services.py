@@ -104,7 +104,7 @@ class Stack(HttpsClient):
     def __init__(self, database="postgres", nginx=True, users=None, durable=True, memory_limit=None, **settings):
         self.folder = Path(tempfile.mkdtemp(prefix="classifieds."))
         self.folder.chmod(0o755)
-        self.settings = {"SECURITY": "spec", "DRAIN": "6s", "LOG": "warn,events=off", **settings}
+        self.settings = {"SECURITY": "spec", "DRAIN": "6s", "LOG": "warn,security=off", **settings}
         self.command = ["prlimit", f"--as={memory_limit}"] if memory_limit else []
         self.services, self.postgres, self.nginx, self.database_url = {}, None, None, ""
         instances = {"users": users or 1 + nginx, "offers": 1 + nginx}

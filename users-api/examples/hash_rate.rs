@@ -1,6 +1,5 @@
-//! How many passwords this machine can verify a second with a thread on every core and nothing
-//! else to do: what `tests/load/flood.py` holds the service against. The argument is for how many
-//! seconds to try.
+//! Measures how many passwords per second this machine can verify with a thread on every core and no
+//! other work: the reference for `tests/load/flood.py`. The argument is the duration in seconds.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a tool to measure with")]
 
 use std::{

@@ -1,4 +1,4 @@
-//! The Users service: who registers, logs in and offers.
+//! The Users service: accounts, logins, and users with their offers.
 
 mod accounts;
 mod graphql;
@@ -13,19 +13,16 @@ mod security_log;
 mod sessions;
 mod settings;
 mod signing_keys;
+mod state;
 mod tokens;
 mod validation;
 
 use std::{sync::Arc, time::Duration};
 
-use async_graphql::{
-    Context, EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder, ValidationMode,
-    dataloader::DataLoader,
-};
+use async_graphql::{SDLExportOptions, ValidationMode};
 use axum::{Json, Router, http::header, routing::get};
 use chrono::TimeDelta;
-use schema::{BatchLoader, Security, descriptions, limits};
-use sea_orm::DatabaseConnection;
+use schema::limits;
 use server::{
     app::{self, Parts},
     auth::Authenticator,
@@ -37,170 +34,125 @@ use server::{
 };
 use tokio::sync::watch;
 
-use accounts::AccountMutation;
-use graphql::users::{OfferConnection, UserConnection, UserQuery};
+use graphql::schema_builder;
 use loaders::UserLoader;
-use login::LoginMutation;
 use login_throttle::Throttle;
-use metrics::Figures;
-use offers_client::Offers;
-use passwords::Hasher;
-use signing_keys::Keys;
+use metrics::UsersMetrics;
+use offers_client::{Offers, transport::Transport};
+use passwords::PasswordHasher;
+use sessions::Sessions;
+use signing_keys::KeyStore;
+use state::UsersState;
 
 pub use passwords::demo_hash;
 pub use settings::{Own, Rotation, Upstream};
-pub use signing_keys::Rotated;
+pub use signing_keys::RotationReport;
 
 /// The name of the service.
 pub const NAME: &str = "users-api";
-/// How often expired sessions are taken away.
-const SWEEP: Duration = Duration::from_hours(1);
+/// Time between two deletions of expired sessions.
+const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 
-/// What can be done.
-#[derive(MergedObject, Default)]
-struct Mutation(AccountMutation, LoginMutation);
-
-/// The GraphQL schema of this service.
-type Schema = async_graphql::Schema<UserQuery, Mutation, EmptySubscription>;
-
-/// What the resolvers work with.
-struct UsersState {
-    database: DatabaseConnection,
-    security: Security,
-    rows: DataLoader<BatchLoader<UserLoader>>,
-    names: DataLoader<BatchLoader<UserLoader>>,
-    pages: DataLoader<BatchLoader<UserLoader>>,
-    offers: Offers,
-    hasher: Hasher,
-    throttle: Throttle,
-    keys: Keys,
-    access_ttl: TimeDelta,
-    refresh_ttl: TimeDelta,
-}
-
-impl UsersState {
-    fn from_ctx<'a>(ctx: &Context<'a>) -> &'a Self {
-        ctx.data_unchecked::<Arc<Self>>()
-    }
-}
-
-fn types() -> SchemaBuilder<UserQuery, Mutation, EmptySubscription> {
-    let builder = Schema::build(UserQuery, Mutation::default(), EmptySubscription)
-        .enable_federation()
-        .override_output_type_description::<UserConnection>("A page of users.")
-        .override_output_type_description::<OfferConnection>("A page of offers.");
-    descriptions::describe_shared_types(builder)
-}
-
-/// The schema as a federation subgraph, in the schema definition language.
+/// Returns the schema as a federation subgraph, in the schema definition language.
 #[must_use]
 pub fn sdl() -> String {
     let options = SDLExportOptions::new().federation().compose_directive();
-    types().finish().sdl_with_options(options)
+    schema_builder().finish().sdl_with_options(options)
 }
 
-/// The whole service, ready to be served.
+/// Builds the service and starts its background tasks.
 ///
 /// # Errors
-/// Names a bad setting and says what is wrong with it.
+/// The name of an invalid setting, and the reason.
 pub async fn app(
     settings: &Settings,
     own: &Own,
     upstream: &Upstream,
     stopping: watch::Receiver<bool>,
 ) -> Result<App, String> {
-    let (metrics, figures) = Metrics::new(Figures::register);
+    let (metrics, users_metrics) = Metrics::new(UsersMetrics::new);
     let database = database::connect(settings, &metrics)
         .await
         .map_err(|error| format!("DATABASE_URL: {error}"))?;
-    let users = Arc::new(users(settings, own, upstream, database.clone(), &metrics, figures)?);
-    tokio::spawn(sweep(Arc::clone(&users)));
-    let watched = Arc::clone(&users);
-    tokio::spawn(async move { watched.keys.watch().await });
+    let client = client::new(upstream.offers_ca.as_deref())
+        .map_err(|error| format!("OFFERS_CA: {error}"))?;
+    let UsersMetrics { hashes_queued, hashes_in_progress, offers_client } = users_metrics;
+    let transport =
+        Transport::new(client, &upstream.offers_url, own.offers_patience, offers_client);
+    let keys = KeyStore::open(&own.keys.jwt_key_dir).map_err(|error| own.keys.named(&error))?;
+    let keys = Arc::new(keys);
+    let ttl = |name, ttl| TimeDelta::from_std(ttl).map_err(|error| format!("{name}: {error}"));
+    let sessions = Arc::new(Sessions {
+        database: database.clone(),
+        keys: Arc::clone(&keys),
+        access_ttl: ttl("ACCESS_TTL", own.access_ttl)?,
+        refresh_ttl: ttl("REFRESH_TTL", own.keys.refresh_ttl)?,
+    });
+    let state = Arc::new(UsersState {
+        security: settings.security,
+        database: database.clone(),
+        user_by_id: metrics.batches("user_by_id", UserLoader(database.clone())),
+        user_by_username: metrics.batches("user_by_username", UserLoader(database.clone())),
+        user_pages: metrics.batches("user_pages", UserLoader(database.clone())),
+        offers: Offers::new(&transport, &metrics),
+        hasher: PasswordHasher::new(hashes_queued, hashes_in_progress)
+            .map_err(|error| error.detail.into_owned())?,
+        throttle: Throttle::default(),
+        sessions: Arc::clone(&sessions),
+    });
+    tokio::spawn(delete_expired_sessions(Arc::clone(&sessions)));
+    let polled = Arc::clone(&keys);
+    tokio::spawn(async move { polled.poll_folder().await });
 
-    let pages = pages(settings);
-    let open = open(Arc::clone(&users), &pages)?;
-    let authenticator: Authenticator = Arc::clone(&users) as _;
-    let outside = limits::apply(types()).data(Arc::clone(&users)).finish();
-    let trusted = types().data(users).validation_mode(ValidationMode::Fast).finish();
+    let pages = ui_config(settings);
+    let open = public_routes(keys, &pages)?;
+    let authenticator: Authenticator = sessions;
+    let public_schema = limits::apply(schema_builder()).data(Arc::clone(&state)).finish();
+    let internal_schema =
+        schema_builder().data(state).validation_mode(ValidationMode::Fast).finish();
     let graphql = graphql_http::router(graphql_http::Endpoint {
         introspection: settings.introspection == Switch::On,
         page: (settings.graphiql == Switch::On)
             .then(|| Arc::new(move || web_ui::graphiql(&pages)) as graphql_http::Page),
         once: &["register", "authenticate", "refresh", "changePassword"],
         shutdown: stopping.clone(),
-        ..graphql_http::Endpoint::new(outside, Arc::clone(&authenticator))
+        ..graphql_http::Endpoint::new(public_schema, Arc::clone(&authenticator))
     });
-    let api = rest::router(trusted)?.merge(graphql);
+    let api = rest::router(internal_schema)?.merge(graphql);
     let tables = entity::probes();
     let parts = Parts { settings, database, tables, metrics, authenticator, stopping, api, open };
     Ok(app::assemble(parts))
 }
 
-fn users(
-    settings: &Settings,
-    own: &Own,
-    upstream: &Upstream,
-    database: DatabaseConnection,
-    metrics: &Metrics,
-    figures: Figures,
-) -> Result<UsersState, String> {
-    let keys = Keys::open(&own.keys.jwt_key_dir).map_err(|error| own.keys.named(&error))?;
-    let client = client::new(upstream.offers_ca.as_deref())
-        .map_err(|error| format!("OFFERS_CA: {error}"))?;
-    let ttl = |name, span| TimeDelta::from_std(span).map_err(|error| format!("{name}: {error}"));
-    let Figures { hashes_waiting, hashes_running, upstream: figures } = figures;
-    let way = offers_client::transport::Upstream::new(
-        client,
-        &upstream.offers_url,
-        own.offers_patience,
-        figures,
-    );
-    Ok(UsersState {
-        rows: metrics.batches("users", UserLoader(database.clone())),
-        names: metrics.batches("names", UserLoader(database.clone())),
-        pages: metrics.batches("lists", UserLoader(database.clone())),
-        database,
-        security: settings.security,
-        offers: Offers::new(&way, metrics),
-        hasher: Hasher::new(hashes_waiting, hashes_running)
-            .map_err(|error| error.detail.into_owned())?,
-        throttle: Throttle::default(),
-        keys,
-        access_ttl: ttl("ACCESS_TTL", own.access_ttl)?,
-        refresh_ttl: ttl("REFRESH_TTL", own.keys.refresh_ttl)?,
-    })
-}
-
-/// The pages, and the public keys (RFC 7517).
-fn open(users: Arc<UsersState>, pages: &Pages) -> Result<Router, String> {
+/// Returns the routes without authentication: the pages, and the public keys (RFC 7517).
+fn public_routes(keys: Arc<KeyStore>, pages: &Pages) -> Result<Router, String> {
     let jwks = get(async move || {
-        ([(header::CACHE_CONTROL, "public, max-age=300")], Json(users.keys.ring().published()))
+        ([(header::CACHE_CONTROL, "public, max-age=300")], Json(keys.current().jwks()))
     });
     let pages = web_ui::router(pages).map_err(|error| error.to_string())?;
     Ok(pages.route("/.well-known/jwks.json", jwks))
 }
 
-async fn sweep(users: Arc<UsersState>) {
-    let mut hours = tokio::time::interval(SWEEP);
+async fn delete_expired_sessions(sessions: Arc<Sessions>) {
+    let mut interval = tokio::time::interval(SWEEP_INTERVAL);
     loop {
-        hours.tick().await;
-        if let Ok(swept @ 1..) = users.sweep().await {
-            tracing::info!(swept, "expired sessions taken away");
+        interval.tick().await;
+        if let Ok(deleted @ 1..) = sessions.delete_expired().await {
+            tracing::info!(deleted, "deleted expired sessions");
         }
     }
 }
 
-fn pages(settings: &Settings) -> Pages {
+fn ui_config(settings: &Settings) -> Pages {
     Pages {
         service: NAME,
         title: "Users",
-        summary: "Who registers, logs in and offers.",
+        summary: "Accounts, logins, and users with their offers.",
         links: vec![
             Link {
                 href: Some("/.well-known/jwks.json".to_owned()),
                 label: "Public keys",
-                text: "What access tokens are verified with.",
+                text: "The keys that verify access tokens.",
             },
             Link {
                 href: None,

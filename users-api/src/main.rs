@@ -84,8 +84,8 @@ fn rotate(rotation: &users_api::Rotation) {
             for file in rotated.removed {
                 println!("removed {}", file.display());
             }
-            let from = rotated.from.format("%FT%TZ");
-            println!("made {}, which signs from {from} on", rotated.made.display());
+            let from = rotated.signs_from.format("%FT%TZ");
+            println!("made {}, which signs from {from} on", rotated.created.display());
         }
         Err(problem) => settings::refuse(&problem),
     }

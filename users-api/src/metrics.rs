@@ -1,24 +1,32 @@
-//! What only this service counts.
+//! The metrics that only this service has.
 
 use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 
-use crate::offers_client::transport as upstream;
+use crate::offers_client::transport::TransportMetrics;
 
-pub(crate) struct Figures {
-    pub(crate) hashes_waiting: Gauge,
-    pub(crate) hashes_running: Gauge,
-    pub(crate) upstream: upstream::Figures,
+pub(crate) struct UsersMetrics {
+    pub(crate) hashes_queued: Gauge,
+    pub(crate) hashes_in_progress: Gauge,
+    pub(crate) offers_client: TransportMetrics,
 }
 
-impl Figures {
-    pub(crate) fn register(registry: &mut Registry) -> Self {
-        let (waiting, running) = (Gauge::default(), Gauge::default());
-        registry.register("hashes_waiting", "Passwords that wait to be hashed", waiting.clone());
-        registry.register("hashes_running", "Passwords being hashed", running.clone());
+impl UsersMetrics {
+    pub(crate) fn new(registry: &mut Registry) -> Self {
+        let (queued, in_progress) = (Gauge::default(), Gauge::default());
+        registry.register(
+            "password_hashes_queued",
+            "Password hashes waiting for a worker",
+            queued.clone(),
+        );
+        registry.register(
+            "password_hashes_in_progress",
+            "Password hashes being computed",
+            in_progress.clone(),
+        );
         Self {
-            hashes_waiting: waiting,
-            hashes_running: running,
-            upstream: upstream::Figures::register(registry),
+            hashes_queued: queued,
+            hashes_in_progress: in_progress,
+            offers_client: TransportMetrics::new(registry),
         }
     }
 }

@@ -1,17 +1,20 @@
-//! Sessions: what a login opens, a refresh continues, and a logout ends.
+//! Sessions: a login creates one, a refresh continues it, a logout ends it.
 //!
-//! A session is one row. Its refresh token is of the generation that the row holds; using it is
-//! one statement that counts the generation up where it is still that one. Whoever comes second
-//! finds the generation moved on. Logout, password change and deletion take the row away.
+//! A session is one row, which holds the generation of its newest refresh token. A token is used by
+//! one statement that increments the generation if it is still that of the token, so the second of
+//! two concurrent uses finds a newer one. Logout, password change and deletion of the user delete
+//! the row.
 //!
 //! Sources: RFC 9700, section 4.14.2 (rotation and reuse), OWASP ASVS 5.0 V7.
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use entity::{PasswordHash, refresh_token, user};
 use futures_util::future::BoxFuture;
 use schema::{Error, Result, Viewer, id};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter,
     sea_query::{Expr, LockType, Query},
 };
 use server::{
@@ -21,50 +24,60 @@ use server::{
 use uuid::Uuid;
 
 use crate::{
-    UsersState,
-    security_log::{Event, Outcome},
-    tokens::Grant,
+    security_log::{Action, Outcome, SecurityEvent},
+    signing_keys::KeyStore,
+    tokens::{self, TokenGrant},
 };
 
-/// For how long the token used last gets its successor again, so that a lost answer logs nobody
-/// out.
-const GRACE: Duration = Duration::seconds(10);
+/// Time in which the previous refresh token still returns its successor, so that a lost response
+/// does not log the user out.
+const REUSE_GRACE: Duration = Duration::seconds(10);
 
-/// A pair of tokens and whose they are.
-pub(crate) struct Pair {
+/// An access token, its refresh token, and the session that they belong to.
+pub(crate) struct TokenPair {
     pub(crate) user: i64,
     pub(crate) session: Uuid,
     pub(crate) access_token: String,
     pub(crate) refresh_token: String,
+    /// Lifetime of the access token, in seconds.
     pub(crate) expires_in: i64,
 }
 
-/// What a refresh token that was not the newest means.
+/// The classification of a refresh token that is not the newest.
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    /// Its answer was lost: the successor has not been used.
-    Again,
-    /// It was used twice: one of the two users is a thief.
-    Reused,
+enum Replay {
+    /// The response was lost: the successor has not been used.
+    LostResponse,
+    /// The token was used twice: one of its two users has stolen it.
+    Reuse,
 }
 
-/// Judges a refresh token of this generation by the row of its session.
-fn judge(row: &refresh_token::Model, generation: i64, now: DateTime<Utc>) -> Verdict {
-    let parent = generation.checked_add(1) == Some(row.generation);
-    if parent && now - row.issued_at <= GRACE { Verdict::Again } else { Verdict::Reused }
+/// Classifies a refresh token of this generation by the row of its session.
+fn classify_replay(row: &refresh_token::Model, generation: i64, now: DateTime<Utc>) -> Replay {
+    let previous = generation.checked_add(1) == Some(row.generation);
+    let recent = now - row.issued_at <= REUSE_GRACE;
+    if previous && recent { Replay::LostResponse } else { Replay::Reuse }
 }
 
-impl UsersState {
-    /// Opens a session, if the user still has the password hash that was verified: a password
-    /// change that comes in between must not leave a session of the old password behind.
-    pub(crate) async fn open_session(
+/// The sessions of users, and the tokens that continue them.
+pub(crate) struct Sessions {
+    pub(crate) database: DatabaseConnection,
+    pub(crate) keys: Arc<KeyStore>,
+    pub(crate) access_ttl: Duration,
+    pub(crate) refresh_ttl: Duration,
+}
+
+impl Sessions {
+    /// Creates a session; `None` if the user no longer has the password hash that was verified: a
+    /// concurrent password change must not leave a session of the old password behind.
+    pub(crate) async fn create_session(
         &self,
         user: i64,
         hash: &PasswordHash,
-    ) -> Result<Option<Pair>> {
+    ) -> Result<Option<TokenPair>> {
         let now = now();
-        let grant = self.grant(Uuid::new_v4(), user, 0, now);
-        let still = Query::select()
+        let grant = self.new_grant(Uuid::new_v4(), user, 0, now);
+        let if_hash_unchanged = Query::select()
             .expr(Expr::val(grant.session))
             .column(user::Column::Id)
             .expr(Expr::val(grant.generation))
@@ -74,7 +87,7 @@ impl UsersState {
             .from(user::Entity)
             .and_where(user::Column::Id.eq(user))
             .and_where(user::Column::PasswordHash.eq(hash.clone()))
-            // Waits for a change under way and looks again. SQLite has one writer anyway.
+            // Waits for a concurrent change and reads the row again. SQLite has one writer anyway.
             .lock(LockType::Share)
             .to_owned();
         let mut insert = Query::insert();
@@ -88,23 +101,23 @@ impl UsersState {
                 refresh_token::Column::IssuedAt,
                 refresh_token::Column::ExpiresAt,
             ])
-            .select_from(still)
+            .select_from(if_hash_unchanged)
             .map_err(Error::internal)?;
-        let opened = self.database.execute(&insert).await?;
-        if opened.rows_affected() == 0 { Ok(None) } else { self.pair(&grant).map(Some) }
+        let created = self.database.execute(&insert).await?;
+        if created.rows_affected() == 0 { Ok(None) } else { self.issue(&grant).map(Some) }
     }
 
-    /// Trades a refresh token for a new pair.
+    /// Exchanges a refresh token for a new pair.
     ///
     /// # Errors
     /// `INVALID_TOKEN`; a token that was used before ends its session first.
-    pub(crate) async fn refresh_session(&self, token: &str) -> Result<Pair> {
-        let claims = self.keys.verify(token, Kind::Refresh)?;
+    pub(crate) async fn refresh_session(&self, token: &str) -> Result<TokenPair> {
+        let claims = tokens::verify(&self.keys.current(), token, Kind::Refresh)?;
         let user = id::parse(&claims.sub).ok_or_else(token::invalid)?;
         let now = now();
         let next = claims.generation.checked_add(1).ok_or_else(token::invalid)?;
-        let grant = self.grant(claims.sid, user, next, now);
-        let moved = refresh_token::Entity::update_many()
+        let grant = self.new_grant(claims.sid, user, next, now);
+        let rotated = refresh_token::Entity::update_many()
             .col_expr(refresh_token::Column::Generation, Expr::val(next))
             .col_expr(refresh_token::Column::KeyId, Expr::val(grant.key_id.clone()))
             .col_expr(refresh_token::Column::IssuedAt, Expr::val(now))
@@ -114,82 +127,97 @@ impl UsersState {
             .filter(refresh_token::Column::Generation.eq(claims.generation))
             .exec(&self.database)
             .await?;
-        if moved.rows_affected == 1 { self.pair(&grant) } else { self.late(&claims, user).await }
+        if rotated.rows_affected == 1 {
+            self.issue(&grant)
+        } else {
+            self.handle_stale_token(&claims, user).await
+        }
     }
 
-    /// Answers a refresh token that is not the newest of its session.
-    async fn late(&self, claims: &Claims, user: i64) -> Result<Pair> {
+    /// Returns the newest pair again if its response was lost, and ends the session of a token that
+    /// was reused.
+    async fn handle_stale_token(&self, claims: &Claims, user: i64) -> Result<TokenPair> {
         let row = refresh_token::Entity::find_by_id(claims.sid).one(&self.database).await?;
         let Some(row) = row.filter(|row| row.user_id == user) else { return Err(token::invalid()) };
-        match judge(&row, claims.generation, now()) {
-            Verdict::Again => self.pair(&Grant {
+        match classify_replay(&row, claims.generation, now()) {
+            Replay::LostResponse => self.issue(&TokenGrant {
                 session: row.id,
                 user,
                 generation: row.generation,
                 key_id: row.key_id,
                 issued_at: row.issued_at,
             }),
-            Verdict::Reused => {
-                self.end(claims.sid).await?;
-                let event = Event::new("reuse of a refresh token");
-                event.user(user).session(claims.sid).log(Outcome::Refused);
+            Replay::Reuse => {
+                self.delete_session(claims.sid).await?;
+                let event = SecurityEvent::new(Action::ReuseToken);
+                event.user(user).session(claims.sid).log(Outcome::Failure);
                 Err(token::invalid())
             }
         }
     }
 
-    /// Ends the session of a refresh token, whatever its generation. A token that is not ours, or
-    /// of a session that has ended, has nothing to end.
-    pub(crate) async fn logout(&self, token: &str) -> Result<()> {
-        let Ok(claims) = self.keys.verify(token, Kind::Refresh) else { return Ok(()) };
-        self.end(claims.sid).await?;
-        let event = Event::new("logout").user(id::parse(&claims.sub));
-        event.session(claims.sid).log(Outcome::Done);
+    /// Ends the session of a refresh token of any generation. Does nothing if the token is invalid
+    /// or the session has ended already.
+    pub(crate) async fn end_session(&self, token: &str) -> Result<()> {
+        let Ok(claims) = tokens::verify(&self.keys.current(), token, Kind::Refresh) else {
+            return Ok(());
+        };
+        self.delete_session(claims.sid).await?;
+        let event = SecurityEvent::new(Action::Logout).user(id::parse(&claims.sub));
+        event.session(claims.sid).log(Outcome::Success);
         Ok(())
     }
 
-    async fn end(&self, session: Uuid) -> Result<()> {
+    async fn delete_session(&self, session: Uuid) -> Result<()> {
         refresh_token::Entity::delete_by_id(session).exec(&self.database).await?;
         Ok(())
     }
 
-    /// Takes away the sessions that nobody can continue.
-    pub(crate) async fn sweep(&self) -> Result<u64> {
-        let swept = refresh_token::Entity::delete_many()
+    /// Deletes the sessions whose refresh token has expired, and returns their number.
+    pub(crate) async fn delete_expired(&self) -> Result<u64> {
+        let deleted = refresh_token::Entity::delete_many()
             .filter(refresh_token::Column::ExpiresAt.lt(now()))
             .exec(&self.database)
             .await?;
-        Ok(swept.rows_affected)
+        Ok(deleted.rows_affected)
     }
 
-    fn grant(&self, session: Uuid, user: i64, generation: i64, issued_at: DateTime<Utc>) -> Grant {
-        let ring = self.keys.ring();
-        let key_id = ring.newest().map(|key| key.id.clone()).unwrap_or_default();
-        Grant { session, user, generation, key_id, issued_at }
+    fn new_grant(
+        &self,
+        session: Uuid,
+        user: i64,
+        generation: i64,
+        issued_at: DateTime<Utc>,
+    ) -> TokenGrant {
+        let keys = self.keys.current();
+        let key_id = keys.signing_key().map(|key| key.id.clone()).unwrap_or_default();
+        TokenGrant { session, user, generation, key_id, issued_at }
     }
 
-    fn pair(&self, grant: &Grant) -> Result<Pair> {
+    fn issue(&self, grant: &TokenGrant) -> Result<TokenPair> {
+        let keys = self.keys.current();
         let expires_in = (grant.issued_at + self.access_ttl - Utc::now()).num_seconds();
-        Ok(Pair {
+        Ok(TokenPair {
             user: grant.user,
             session: grant.session,
-            access_token: self.keys.sign(Kind::Access, grant, self.access_ttl)?,
-            refresh_token: self.keys.sign(Kind::Refresh, grant, self.refresh_ttl)?,
-            // Rounded up: what was issued just now lasts for the whole time.
+            access_token: tokens::sign(&keys, Kind::Access, grant, self.access_ttl)?,
+            refresh_token: tokens::sign(&keys, Kind::Refresh, grant, self.refresh_ttl)?,
+            // Rounded up, so that a token issued just now has its whole lifetime.
             expires_in: (expires_in + 1).clamp(0, self.access_ttl.num_seconds()),
         })
     }
 }
 
-/// The database keeps microseconds, and a token must come out the same from the row.
+/// Returns the time in the precision of the database: a token issued again from its row must be the
+/// same.
 fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
 }
 
-impl Authenticate for UsersState {
+impl Authenticate for Sessions {
     fn viewer<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Viewer>> {
         Box::pin(async move {
-            let claims = self.keys.verify(token, Kind::Access)?;
+            let claims = tokens::verify(&self.keys.current(), token, Kind::Access)?;
             let viewer = claims.viewer()?;
             let row = refresh_token::Entity::find_by_id(claims.sid).one(&self.database).await?;
             if row.is_some_and(|row| viewer.is_user(row.user_id)) {
@@ -206,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_parent_of_an_unused_token_is_heard_again_and_not_for_long() {
+    fn previous_token_is_accepted_within_grace() {
         let issued_at = Utc::now();
         let row = refresh_token::Model {
             id: Uuid::nil(),
@@ -216,12 +244,13 @@ mod tests {
             issued_at,
             expires_at: issued_at,
         };
-        let at =
-            |generation, seconds| judge(&row, generation, issued_at + Duration::seconds(seconds));
-        assert_eq!(at(4, 0), Verdict::Again);
-        assert_eq!(at(4, 10), Verdict::Again);
-        assert_eq!(at(4, 11), Verdict::Reused);
-        assert_eq!(at(3, 0), Verdict::Reused);
-        assert_eq!(at(6, 0), Verdict::Reused);
+        let replay = |generation, seconds| {
+            classify_replay(&row, generation, issued_at + Duration::seconds(seconds))
+        };
+        assert_eq!(replay(4, 0), Replay::LostResponse);
+        assert_eq!(replay(4, 10), Replay::LostResponse);
+        assert_eq!(replay(4, 11), Replay::Reuse);
+        assert_eq!(replay(3, 0), Replay::Reuse);
+        assert_eq!(replay(6, 0), Replay::Reuse);
     }
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 use server::settings;
 
-use crate::signing_keys::{self, Rotated};
+use crate::signing_keys::{self, RotationReport};
 
 /// What only this service needs to know.
 #[derive(Clone, Debug, Args)]
@@ -52,7 +52,7 @@ impl Rotation {
     ///
     /// # Errors
     /// Where a key is waiting already for its time, or the folder cannot be written.
-    pub fn run(&self) -> Result<Rotated, String> {
+    pub fn run(&self) -> Result<RotationReport, String> {
         let Self { keys, lead } = self;
         signing_keys::rotate(&keys.jwt_key_dir, *lead, keys.refresh_ttl)
             .map_err(|error| keys.named(&error))

@@ -1,4 +1,4 @@
-//! The tokens of this service, signed with its [`Keys`].
+//! Signs and verifies the tokens of this service.
 
 use chrono::{DateTime, Duration, Utc};
 use jsonwebtoken::Header;
@@ -6,10 +6,10 @@ use schema::{Error, Result};
 use server::token::{self, ALGORITHM, AUDIENCE, Claims, ISSUER, Kind};
 use uuid::Uuid;
 
-use crate::signing_keys::Keys;
+use crate::signing_keys::KeySet;
 
-/// What a token says beside what it is for: the newest generation of a session.
-pub(crate) struct Grant {
+/// The claims that the tokens of a pair share: a generation of a session.
+pub(crate) struct TokenGrant {
     pub(crate) session: Uuid,
     pub(crate) user: i64,
     pub(crate) generation: i64,
@@ -17,75 +17,84 @@ pub(crate) struct Grant {
     pub(crate) issued_at: DateTime<Utc>,
 }
 
-impl Keys {
-    /// Signs a token. The same grant gives the same token.
-    pub(crate) fn sign(&self, kind: Kind, grant: &Grant, lifetime: Duration) -> Result<String> {
-        let Grant { session, user, generation, key_id, issued_at } = grant;
-        let ring = self.ring();
-        // A key that was withdrawn signs no more, not even a token that it signed before.
-        let key = ring.key(key_id).or_else(|| ring.newest());
-        let key = key.ok_or_else(|| Error::internal("there is no key"))?;
-        let header = Header {
-            typ: Some(kind.typ().to_owned()),
-            kid: Some(key.id.clone()),
-            ..Header::new(ALGORITHM)
-        };
-        let prefix = match kind {
-            Kind::Access => "a",
-            Kind::Refresh => "r",
-        };
-        let claims = Claims {
-            iss: ISSUER.to_owned(),
-            aud: AUDIENCE.to_owned(),
-            sub: user.to_string(),
-            sid: *session,
-            generation: *generation,
-            iat: issued_at.timestamp(),
-            exp: (*issued_at + lifetime).timestamp(),
-            jti: format!("{prefix}-{session}-{generation}"),
-        };
-        jsonwebtoken::encode(&header, &claims, &key.private).map_err(Error::internal)
-    }
+/// Signs a token. The same grant gives the same token.
+///
+/// # Errors
+/// `INTERNAL` if there is no key.
+pub(crate) fn sign(keys: &KeySet, kind: Kind, grant: &TokenGrant, ttl: Duration) -> Result<String> {
+    let TokenGrant { session, user, generation, key_id, issued_at } = grant;
+    // A key that was withdrawn signs no more, not even a token that it signed before.
+    let key = keys.by_id(key_id).or_else(|| keys.signing_key());
+    let key = key.ok_or_else(|| Error::internal("there is no key"))?;
+    let header = Header {
+        typ: Some(kind.typ().to_owned()),
+        kid: Some(key.id.clone()),
+        ..Header::new(ALGORITHM)
+    };
+    let prefix = match kind {
+        Kind::Access => "a",
+        Kind::Refresh => "r",
+    };
+    let claims = Claims {
+        iss: ISSUER.to_owned(),
+        aud: AUDIENCE.to_owned(),
+        sub: user.to_string(),
+        sid: *session,
+        generation: *generation,
+        iat: issued_at.timestamp(),
+        exp: (*issued_at + ttl).timestamp(),
+        jti: format!("{prefix}-{session}-{generation}"),
+    };
+    jsonwebtoken::encode(&header, &claims, &key.private).map_err(Error::internal)
+}
 
-    /// Verifies a token of ours.
-    pub(crate) fn verify(&self, token: &str, kind: Kind) -> Result<Claims> {
-        let ring = self.ring();
-        let key = ring.key(&token::key_id(token, kind)?).ok_or_else(token::invalid)?;
-        token::verify(token, &key.public)
-    }
+/// Verifies a token that this service has signed.
+///
+/// # Errors
+/// `INVALID_TOKEN`.
+pub(crate) fn verify(keys: &KeySet, token: &str, kind: Kind) -> Result<Claims> {
+    let key = keys.by_id(&token::key_id(token, kind)?).ok_or_else(token::invalid)?;
+    token::verify(token, &key.public)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signing_keys::KeyStore;
 
-    fn grant(keys: &Keys) -> Grant {
-        let key_id = keys.ring().newest().unwrap().id.clone();
-        Grant { session: Uuid::new_v4(), user: 7, generation: 3, key_id, issued_at: Utc::now() }
+    fn grant(keys: &KeySet) -> TokenGrant {
+        let key_id = keys.signing_key().unwrap().id.clone();
+        TokenGrant {
+            session: Uuid::new_v4(),
+            user: 7,
+            generation: 3,
+            key_id,
+            issued_at: Utc::now(),
+        }
     }
 
     #[test]
-    fn the_same_grant_gives_the_same_token_after_a_restart_too() {
+    fn same_grant_gives_same_token_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
-        let keys = Keys::open(folder.path()).unwrap();
+        let keys = KeyStore::open(folder.path()).unwrap().current();
         let grant = grant(&keys);
-        let token = keys.sign(Kind::Refresh, &grant, Duration::minutes(1)).unwrap();
-        let again = Keys::open(folder.path()).unwrap();
-        assert_eq!(again.sign(Kind::Refresh, &grant, Duration::minutes(1)).unwrap(), token);
-        let claims = again.verify(&token, Kind::Refresh).unwrap();
+        let token = sign(&keys, Kind::Refresh, &grant, Duration::minutes(1)).unwrap();
+        let again = KeyStore::open(folder.path()).unwrap().current();
+        assert_eq!(sign(&again, Kind::Refresh, &grant, Duration::minutes(1)).unwrap(), token);
+        let claims = verify(&again, &token, Kind::Refresh).unwrap();
         assert_eq!((claims.sub.as_str(), claims.generation, claims.sid), ("7", 3, grant.session));
     }
 
     #[test]
-    fn neither_kind_passes_for_the_other_and_nothing_outlives_its_time() {
+    fn token_types_are_not_interchangeable_and_tokens_expire() {
         let folder = tempfile::tempdir().unwrap();
-        let keys = Keys::open(folder.path()).unwrap();
+        let keys = KeyStore::open(folder.path()).unwrap().current();
         let grant = grant(&keys);
-        let access = keys.sign(Kind::Access, &grant, Duration::minutes(1)).unwrap();
-        assert!(keys.verify(&access, Kind::Access).is_ok());
-        assert!(keys.verify(&access, Kind::Refresh).is_err());
-        let late = Grant { issued_at: Utc::now() - Duration::minutes(2), ..grant };
-        let expired = keys.sign(Kind::Access, &late, Duration::minutes(1)).unwrap();
-        assert!(keys.verify(&expired, Kind::Access).is_err());
+        let access = sign(&keys, Kind::Access, &grant, Duration::minutes(1)).unwrap();
+        assert!(verify(&keys, &access, Kind::Access).is_ok());
+        assert!(verify(&keys, &access, Kind::Refresh).is_err());
+        let past = TokenGrant { issued_at: Utc::now() - Duration::minutes(2), ..grant };
+        let expired = sign(&keys, Kind::Access, &past, Duration::minutes(1)).unwrap();
+        assert!(verify(&keys, &expired, Kind::Access).is_err());
     }
 }

@@ -1,6 +1,6 @@
-//! The rules for what a user is called.
+//! The rules for usernames and email addresses.
 
-/// The rule for a username.
+/// Validates a username.
 pub(crate) fn username(name: &str) -> Option<&'static str> {
     const RULE: &str =
         "must have 1 to 64 characters, none of them white space or control characters";
@@ -9,20 +9,20 @@ pub(crate) fn username(name: &str) -> Option<&'static str> {
     (!fits || name.chars().any(bad)).then_some(RULE)
 }
 
-/// The rule for an email: what HTML's `<input type=email>` takes (HTML, section 4.10.5.1.5), at
+/// Validates an email address as HTML's `<input type=email>` does (HTML, section 4.10.5.1.5), with at
 /// most 254 characters (RFC 5321, section 4.5.3.1.3).
 pub(crate) fn email(email: &str) -> Option<&'static str> {
     const RULE: &str = "must be an email address of at most 254 characters";
     let good = email.len() <= 254
         && email.rsplit_once('@').is_some_and(|(local, domain)| {
             let plain = |b: u8| b.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&b);
-            !local.is_empty() && local.bytes().all(plain) && domain.split('.').all(label)
+            !local.is_empty() && local.bytes().all(plain) && domain.split('.').all(is_label)
         });
     (!good).then_some(RULE)
 }
 
-/// A label of a domain name (RFC 1034, section 3.5).
-fn label(label: &str) -> bool {
+/// Returns true for a label of a domain name (RFC 1034, section 3.5).
+fn is_label(label: &str) -> bool {
     (1..=63).contains(&label.len())
         && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         && !label.starts_with('-')
@@ -34,7 +34,7 @@ mod tests {
     use super::{email, username};
 
     #[test]
-    fn usernames_count_characters_and_have_no_blanks() {
+    fn username_is_measured_in_characters_and_has_no_white_space() {
         for good in ["a", "1", "Ёж", "a/b", "o'neill", &"я".repeat(64)] {
             assert_eq!(username(good), None, "{good}");
         }
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn emails_are_those_that_html_takes() {
+    fn email_follows_html() {
         for good in ["a@b", "a.b+c@d-e.example", "!#$%&'*+/=?^_`{|}~-@x.y", ".a.@b.c"] {
             assert_eq!(email(good), None, "{good}");
         }

@@ -11,7 +11,7 @@ use schema::{
 };
 use sea_orm::{DerivePartialModel, prelude::DateTimeUtc};
 
-use crate::{UsersState, offers_client::Offer, validation};
+use crate::{offers_client::Offer, state::UsersState, validation};
 
 /// A page of users, in the order they registered.
 pub(crate) type UserConnection = Connection<pagination::Cursor, DirectJson<User>>;
@@ -211,7 +211,8 @@ impl UsersState {
     /// and the database are at work at the same time. Offers of who is not there are not waited for.
     async fn by_id(&self, ctx: &Context<'_>, id: Option<i64>) -> Result<Option<DirectJson<User>>> {
         let Some(id) = id else { return Ok(None) };
-        let row = async { self.rows.load_one(id).await.transpose().ok_or(None)?.map_err(Some) };
+        let row =
+            async { self.user_by_id.load_one(id).await.transpose().ok_or(None)?.map_err(Some) };
         match try_join(async { Ok(self.ahead(ctx, id).await) }, row).await {
             Ok((ahead, row)) => {
                 Ok(Some(self.show(Viewer::from_ctx(ctx), Arc::unwrap_or_clone(row), ahead)))
@@ -235,7 +236,9 @@ impl UsersState {
         if validation::username(name).is_some() {
             return Ok(None);
         }
-        let Some(row) = self.names.load_one(fold_case(name)).await? else { return Ok(None) };
+        let Some(row) = self.user_by_username.load_one(fold_case(name)).await? else {
+            return Ok(None);
+        };
         let ahead = self.ahead(ctx, row.id).await;
         Ok(Some(self.show(Viewer::from_ctx(ctx), Arc::unwrap_or_clone(row), ahead)))
     }
@@ -251,7 +254,8 @@ impl UsersState {
         page: PageRequest,
         offers: Option<PageRequest>,
     ) -> Result<UserConnection> {
-        let slice = self.pages.load_one(page).await?.map(Arc::unwrap_or_clone).unwrap_or_default();
+        let slice =
+            self.user_pages.load_one(page).await?.map(Arc::unwrap_or_clone).unwrap_or_default();
         let ids = slice.rows.iter().map(|row| row.id).collect();
         let mut aheads = self.aheads(ids, offers).await.into_iter();
         let show = |row| self.show(viewer, row, aheads.next().unwrap_or_default());

@@ -1,9 +1,9 @@
-//! Slows down who guesses passwords, before anything is hashed.
+//! Slows down password guessing, before anything is hashed.
 //!
-//! Failures are counted an account and a client address. Past a few, each further attempt has to
-//! wait, twice as long every time and never more than a minute, so that nobody can lock an account
-//! out. Unknown names are counted like others, so that a count tells nothing. The counts are those
-//! of this process; they are kept in bounded memory.
+//! Failures are counted per account and per client address. Past a few of them each further attempt
+//! has to wait, twice as long every time and at most a minute, so that an account cannot be locked
+//! out. Unknown usernames are counted like others, so that throttling does not reveal which exist.
+//! The counters are those of this process; they are kept in bounded memory.
 //!
 //! Sources: OWASP ASVS 5.0, 6.3.1 and OWASP authentication cheat sheet ("Login Throttling"); NIST
 //! SP 800-63B-4, section 3.2.2.
@@ -18,117 +18,126 @@ use std::{
 
 use schema::{Error, ErrorCode, Result};
 
-/// How failures of one kind are counted.
+/// The rules for counting failures of one kind.
 #[derive(Clone, Copy)]
-struct Rule {
-    /// How many cost nothing.
-    free: f64,
-    /// After how long one is forgotten.
-    forget: Duration,
+struct Policy {
+    /// Number of failures without a wait.
+    free_failures: f64,
+    /// Time after which one failure is forgotten.
+    decay: Duration,
 }
 
-const ACCOUNT: Rule = Rule { free: 5.0, forget: Duration::from_mins(1) };
-/// Many may share an address.
-const ADDRESS: Rule = Rule { free: 50.0, forget: Duration::from_secs(5) };
+const ACCOUNT_POLICY: Policy = Policy { free_failures: 5.0, decay: Duration::from_mins(1) };
+/// Many users may share an address.
+const ADDRESS_POLICY: Policy = Policy { free_failures: 50.0, decay: Duration::from_secs(5) };
 /// The first wait, which doubles with each failure.
-const WAIT: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_mins(1);
-/// The most counts, and the most pairs of account and address, that are kept.
-const KEPT: usize = 50_000;
+const BASE_WAIT: Duration = Duration::from_secs(1);
+/// The longest wait.
+const MAX_WAIT: Duration = Duration::from_mins(1);
+/// Maximum number of counters, and of trusted pairs of account and address.
+const MAX_ENTRIES: usize = 50_000;
 
-struct Count {
-    rule: Rule,
+struct FailureCounter {
+    policy: Policy,
     failures: f64,
-    at: Instant,
-    /// No attempt before this.
-    until: Instant,
+    updated_at: Instant,
+    blocked_until: Instant,
 }
 
-impl Count {
-    fn new(rule: Rule, now: Instant) -> Self {
-        Self { rule, failures: 0.0, at: now, until: now }
+impl FailureCounter {
+    fn new(policy: Policy, now: Instant) -> Self {
+        Self { policy, failures: 0.0, updated_at: now, blocked_until: now }
     }
 
     fn failures(&self, now: Instant) -> f64 {
-        let forgotten = now.duration_since(self.at).div_duration_f64(self.rule.forget);
+        let forgotten = now.duration_since(self.updated_at).div_duration_f64(self.policy.decay);
         (self.failures - forgotten).max(0.0)
     }
 
-    /// How long the attempt after this many failures has to wait.
+    /// Returns the wait before an attempt that follows this many failures.
     fn wait(&self, now: Instant) -> Duration {
-        let paid = (self.failures(now) - self.rule.free).ceil();
+        let paid = (self.failures(now) - self.policy.free_failures).ceil();
         if paid < 0.0 {
             return Duration::ZERO;
         }
-        WAIT.mul_f64(paid.exp2().min(LONGEST.div_duration_f64(WAIT)))
+        BASE_WAIT.mul_f64(paid.exp2().min(MAX_WAIT.div_duration_f64(BASE_WAIT)))
     }
 
-    fn fail(&mut self, now: Instant) {
+    fn record_failure(&mut self, now: Instant) {
         self.failures = self.failures(now) + 1.0;
-        self.at = now;
-        self.until = now + self.wait(now);
+        self.updated_at = now;
+        self.block(now);
+    }
+
+    fn block(&mut self, now: Instant) {
+        self.blocked_until = now + self.wait(now);
     }
 }
 
 #[derive(Default)]
-struct Memory {
-    counts: HashMap<u64, Count>,
-    /// Where accounts were logged in to before, the oldest first.
-    known: HashSet<u64>,
-    known_order: VecDeque<u64>,
+struct State {
+    counters: HashMap<u64, FailureCounter>,
+    /// Pairs of account and address with a successful login.
+    trusted: HashSet<u64>,
+    /// The same pairs, the oldest first.
+    trusted_order: VecDeque<u64>,
 }
 
-impl Memory {
-    fn left(&self, key: u64, now: Instant) -> Duration {
-        self.counts.get(&key).map_or(Duration::ZERO, |count| count.until.duration_since(now))
+impl State {
+    fn remaining(&self, key: u64, now: Instant) -> Duration {
+        self.counters
+            .get(&key)
+            .map_or(Duration::ZERO, |counter| counter.blocked_until.duration_since(now))
     }
 
-    /// Lets one attempt at a time through where attempts have to wait.
-    fn begin(&mut self, key: u64, now: Instant) {
-        if let Some(count) = self.counts.get_mut(&key) {
-            count.until = now + count.wait(now);
+    /// Blocks the key until the wait is over, so that one attempt at a time passes.
+    fn block(&mut self, key: u64, now: Instant) {
+        if let Some(counter) = self.counters.get_mut(&key) {
+            counter.block(now);
         }
     }
 
-    fn fail(&mut self, key: u64, rule: Rule, now: Instant) {
-        if self.counts.len() >= KEPT {
+    fn record_failure(&mut self, key: u64, policy: Policy, now: Instant) {
+        if self.counters.len() >= MAX_ENTRIES {
             self.make_room(now);
         }
-        self.counts.entry(key).or_insert_with(|| Count::new(rule, now)).fail(now);
+        let counter = self.counters.entry(key).or_insert_with(|| FailureCounter::new(policy, now));
+        counter.record_failure(now);
     }
 
-    /// Forgets those who failed least, half of all at least: a flood of names does not make the
-    /// count of a besieged account forgotten.
+    /// Removes the counters with the fewest failures, at least half of all: a flood of names does
+    /// not evict the counter of an account under attack.
     fn make_room(&mut self, now: Instant) {
-        let mut least = 0.0;
-        while self.counts.len() > KEPT / 2 {
-            self.counts.retain(|_, count| count.failures(now) > least);
-            least += 1.0;
+        let mut fewest = 0.0;
+        while self.counters.len() > MAX_ENTRIES / 2 {
+            self.counters.retain(|_, counter| counter.failures(now) > fewest);
+            fewest += 1.0;
         }
     }
 
-    fn know(&mut self, pair: u64) {
-        if !self.known.insert(pair) {
+    fn trust(&mut self, pair: u64) {
+        if !self.trusted.insert(pair) {
             return;
         }
-        self.known_order.push_back(pair);
-        if self.known_order.len() > KEPT
-            && let Some(oldest) = self.known_order.pop_front()
+        self.trusted_order.push_back(pair);
+        if self.trusted_order.len() > MAX_ENTRIES
+            && let Some(oldest) = self.trusted_order.pop_front()
         {
-            self.known.remove(&oldest);
+            self.trusted.remove(&oldest);
         }
     }
 }
 
-/// The counts of failed attempts.
+/// Counts failed attempts, and rejects attempts that come too early.
 #[derive(Default)]
 pub(crate) struct Throttle {
-    /// With a key of its own: nobody can aim at the count of another.
+    /// Randomly keyed, so that clients cannot provoke collisions with the counter of another.
     hasher: RandomState,
-    memory: Mutex<Memory>,
+    state: Mutex<State>,
 }
 
-/// An attempt that may be made. Its outcome is to be told; one that came to none is not counted.
+/// An attempt that may be made. Finish it with `failed` or `succeeded`; a dropped attempt is not
+/// counted.
 pub(crate) struct Attempt<'a> {
     throttle: &'a Throttle,
     account: u64,
@@ -137,23 +146,23 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl Throttle {
-    /// Lets an attempt begin. `account` is whatever names it always in the same way.
+    /// Begins an attempt. `account` is any key that is always the same for this account.
     ///
     /// # Errors
     /// `TOO_MANY_REQUESTS` with the time to wait, rounded up to seconds.
-    pub(crate) fn begin(
+    pub(crate) fn begin_attempt(
         &self,
         account: impl Hash,
         address: Option<IpAddr>,
     ) -> Result<Attempt<'_>, Error> {
-        self.begin_at(Instant::now(), account, address).map_err(|wait| {
+        self.begin_attempt_at(Instant::now(), account, address).map_err(|wait| {
             let seconds = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
             let detail = "Too many failed attempts: wait for a while.";
             Error::new(ErrorCode::TooManyRequests, detail).retry_after(seconds)
         })
     }
 
-    fn begin_at(
+    fn begin_attempt_at(
         &self,
         now: Instant,
         account: impl Hash,
@@ -162,59 +171,59 @@ impl Throttle {
         let account = self.hasher.hash_one(("account", account));
         let address = address.map(|address| self.hasher.hash_one(("address", network(address))));
         let pair = address.map(|address| self.hasher.hash_one((account, address)));
-        let mut memory = self.memory();
-        // Who logged in from here before is not slowed by what others do to the account from
-        // elsewhere (OWASP authentication cheat sheet, "Account Lockout").
-        let known = pair.filter(|pair| memory.known.contains(pair));
-        let attempt = Attempt { throttle: self, account: known.unwrap_or(account), pair, address };
-        let keys = [Some(attempt.account), address].into_iter().flatten();
-        let wait = keys.clone().map(|key| memory.left(key, now)).max().unwrap_or_default();
+        let mut state = self.lock_state();
+        // A user who logged in from this address before is not slowed down by attacks on the account
+        // from elsewhere (OWASP authentication cheat sheet, "Account Lockout").
+        let trusted = pair.filter(|pair| state.trusted.contains(pair));
+        let account = trusted.unwrap_or(account);
+        let keys = [Some(account), address].into_iter().flatten();
+        let wait = keys.clone().map(|key| state.remaining(key, now)).max().unwrap_or_default();
         if wait > Duration::ZERO {
             return Err(wait);
         }
-        keys.for_each(|key| memory.begin(key, now));
-        drop(memory);
-        Ok(attempt)
+        keys.for_each(|key| state.block(key, now));
+        drop(state);
+        Ok(Attempt { throttle: self, account, pair, address })
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Attempt<'_> {
-    /// The password was wrong, or there is no such account.
+    /// Counts a failure: the password is wrong, or the account does not exist.
     pub(crate) fn failed(self) {
         self.failed_at(Instant::now());
     }
 
     fn failed_at(self, now: Instant) {
-        let mut memory = self.throttle.memory();
-        memory.fail(self.account, ACCOUNT, now);
+        let mut state = self.throttle.lock_state();
+        state.record_failure(self.account, ACCOUNT_POLICY, now);
         if let Some(address) = self.address {
-            memory.fail(address, ADDRESS, now);
+            state.record_failure(address, ADDRESS_POLICY, now);
         }
     }
 
-    /// The password was right. The failures of the account are forgotten; those of the address
-    /// are not, or an account of one's own would pay for guessing at others.
+    /// Resets the failures of the account. Those of the address stay, or logging in to an account of
+    /// one's own would pay for guessing at others.
     pub(crate) fn succeeded(self) {
         self.succeeded_at(Instant::now());
     }
 
     fn succeeded_at(self, now: Instant) {
-        let mut memory = self.throttle.memory();
-        memory.counts.remove(&self.account);
+        let mut state = self.throttle.lock_state();
+        state.counters.remove(&self.account);
         if let Some(pair) = self.pair {
-            memory.know(pair);
+            state.trust(pair);
         }
-        if let Some(count) = self.address.and_then(|address| memory.counts.get_mut(&address)) {
-            count.until = now;
+        if let Some(counter) = self.address.and_then(|address| state.counters.get_mut(&address)) {
+            counter.blocked_until = now;
         }
     }
 }
 
-/// One client has a whole network of IPv6 addresses.
+/// Returns the address, or for IPv6 its /64 network: one client has all of it.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

@@ -26,9 +26,9 @@ use serde_json::value::RawValue;
 use server::metrics::Metrics;
 
 use crate::{
-    UsersState,
     graphql::users::{OfferConnection, User},
-    offers_client::transport::{Answer, Upstream},
+    offers_client::transport::{GraphqlResponse, Transport},
+    state::UsersState,
 };
 
 /// What a user offers, in the words of offers-api: it is only passed on.
@@ -102,8 +102,8 @@ impl WriteJson for Offer {
 
 /// The client of offers-api.
 pub(crate) struct Offers {
-    pages: DataLoader<BatchLoader<Upstream>>,
-    ones: DataLoader<BatchLoader<Upstream>>,
+    pages: DataLoader<BatchLoader<Transport>>,
+    ones: DataLoader<BatchLoader<Transport>>,
 }
 
 /// Users who are asked for the same page of offers.
@@ -209,16 +209,16 @@ struct Ones<'a> {
 }
 
 /// Takes an offer out of an answer.
-fn offer(answer: &Answer, node: &Node<'_>, user: Option<i64>) -> Result<Offer> {
+fn offer(answer: &GraphqlResponse, node: &Node<'_>, user: Option<i64>) -> Result<Offer> {
     let text = |value: &RawValue| {
         let json = value.get();
         let string = json.starts_with('"');
-        string.then(|| Text(answer.slice(json))).ok_or_else(|| answer.failed(&"not a string"))
+        string.then(|| Text(answer.slice(json))).ok_or_else(|| answer.unusable(&"not a string"))
     };
     let user = user.or(node.user_id.map(|id| id.0));
     Ok(Offer {
         id: node.id.0,
-        user_id: user.ok_or_else(|| answer.failed(&"an offer of nobody"))?,
+        user_id: user.ok_or_else(|| answer.unusable(&"an offer of nobody"))?,
         title: text(node.title)?,
         text: text(node.text)?,
         created_at: text(node.created_at)?,
@@ -226,10 +226,10 @@ fn offer(answer: &Answer, node: &Node<'_>, user: Option<i64>) -> Result<Offer> {
 }
 
 impl Offers {
-    pub(crate) fn new(upstream: &Upstream, metrics: &Metrics) -> Self {
+    pub(crate) fn new(transport: &Transport, metrics: &Metrics) -> Self {
         Self {
-            pages: metrics.batches("pages", upstream.clone()),
-            ones: metrics.batches("offers", upstream.clone()),
+            pages: metrics.batches("offer_pages", transport.clone()),
+            ones: metrics.batches("offer_by_id", transport.clone()),
         }
     }
 
@@ -268,7 +268,7 @@ fn connection(slice: Option<Arc<Page<Offer>>>) -> OfferConnection {
     slice.map(Arc::unwrap_or_clone).unwrap_or_default().connection(|offer| offer.id, DirectJson)
 }
 
-impl Loader<(i64, PageRequest)> for Upstream {
+impl Loader<(i64, PageRequest)> for Transport {
     type Value = Page<Offer>;
     type Error = Error;
 
@@ -280,7 +280,7 @@ impl Loader<(i64, PageRequest)> for Upstream {
     }
 }
 
-impl Loader<i64> for Upstream {
+impl Loader<i64> for Transport {
     type Value = Offer;
     type Error = Error;
 
@@ -290,7 +290,7 @@ impl Loader<i64> for Upstream {
 }
 
 async fn pages(
-    upstream: &Upstream,
+    transport: &Transport,
     keys: &[(i64, PageRequest)],
 ) -> BatchResult<(i64, PageRequest), Page<Offer>> {
     let mut groups: Vec<Group> = Vec::new();
@@ -300,7 +300,7 @@ async fn pages(
             None => groups.push((page, vec![user])),
         }
     }
-    let answer = upstream.ask(&pages_query(&groups), &Pages(&groups)).await?;
+    let answer = transport.query(&pages_query(&groups), &Pages(&groups)).await?;
     let mut data: HashMap<String, Vec<Entity<'_>>> = answer.data()?;
     let mut found = HashMap::new();
     for (n, (page, users)) in groups.into_iter().enumerate() {
@@ -311,7 +311,7 @@ async fn pages(
             let rows = nodes.iter().map(|node| offer(&answer, node, Some(user)));
             let rows = rows.collect::<Result<_>>()?;
             if page.others && page_info.is_none() {
-                return Err(answer.failed(&"a page without pageInfo"));
+                return Err(answer.unusable(&"a page without pageInfo"));
             }
             let PageInfo { has_previous_page: has_previous, has_next_page: has_next } =
                 page_info.unwrap_or_default();
@@ -321,12 +321,12 @@ async fn pages(
     Ok(found)
 }
 
-async fn ones(upstream: &Upstream, ids: &[i64]) -> BatchResult<i64, Offer> {
+async fn ones(transport: &Transport, ids: &[i64]) -> BatchResult<i64, Offer> {
     #[derive(Serialize)]
     struct Variables<'a> {
         o: Entities<'a>,
     }
-    let answer = upstream.ask(ONES, &Variables { o: Entities("Offer", ids) }).await?;
+    let answer = transport.query(ONES, &Variables { o: Entities("Offer", ids) }).await?;
     let data: Ones<'_> = answer.data()?;
     let offers = data.entities.iter().flatten().map(|node| offer(&answer, node, None));
     offers.map(|offer| offer.map(|offer| (offer.id, offer))).collect()

@@ -1,18 +1,17 @@
-//! The way to offers-api: time-outs, one more try, and a circuit breaker.
+//! HTTP requests to offers-api, with time-outs, one retry and a circuit breaker.
 //!
-//! All that is asked is read, so it may be asked twice. Once offers-api is silent or refuses
-//! twice, the circuit opens: requests fail at once, and only a probe looks whether it is back, so
-//! that no caller waits to find out.
+//! Every request is a query, so it may be sent twice. If both attempts fail to reach offers-api, the
+//! circuit opens: requests fail at once, and only a probe is sent until it succeeds and closes the
+//! circuit, so that no request waits to find out.
 
 use std::{
-    fmt::Display,
+    fmt::{self, Display},
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use axum::body::Bytes;
-use failsafe::{Instrument, StateMachine, backoff, failure_policy};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -23,160 +22,158 @@ use schema::{Error, ErrorCode, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use server::{client, metrics::LATENCY};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
-/// How often a probe looks whether offers-api is back.
-const PROBE: Duration = Duration::from_millis(200);
+/// Time between two probes while the circuit is open.
+const PROBE_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What is counted.
+/// The metrics of requests to offers-api.
 #[derive(Clone, Debug)]
-pub(crate) struct Figures {
-    requests: Family<Outcome, Counter>,
-    latency: Histogram,
-    /// 1 while the circuit is open.
-    open: Gauge,
+pub(crate) struct TransportMetrics {
+    requests: Family<OutcomeLabel, Counter>,
+    duration: Histogram,
+    circuit_open: Gauge,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Outcome {
+struct OutcomeLabel {
     outcome: &'static str,
 }
 
-impl Figures {
-    pub(crate) fn register(registry: &mut Registry) -> Self {
-        let figures = Self {
+impl TransportMetrics {
+    pub(crate) fn new(registry: &mut Registry) -> Self {
+        let metrics = Self {
             requests: Family::default(),
-            latency: Histogram::new(LATENCY),
-            open: Gauge::default(),
+            duration: Histogram::new(LATENCY),
+            circuit_open: Gauge::default(),
         };
         registry.register(
-            "upstream_requests",
-            "Requests to offers-api: answered, failed, or rejected by the open circuit",
-            figures.requests.clone(),
+            "offers_client_requests",
+            "Requests to offers-api by outcome: success, error, or rejected by the open circuit",
+            metrics.requests.clone(),
         );
         registry.register(
-            "upstream_request_duration_seconds",
-            "Time of offers-api to answer",
-            figures.latency.clone(),
+            "offers_client_request_duration_seconds",
+            "offers-api request duration in seconds",
+            metrics.duration.clone(),
         );
         registry.register(
-            "upstream_circuit_open",
-            "1 while offers-api is away and only a probe asks it",
-            figures.open.clone(),
+            "offers_client_circuit_open",
+            "1 while the circuit to offers-api is open, else 0",
+            metrics.circuit_open.clone(),
         );
-        figures
+        metrics
     }
 
     fn count(&self, outcome: &'static str) {
-        self.requests.get_or_create(&Outcome { outcome }).inc();
+        self.requests.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
-    fn failed(&self, cause: &dyn Display) -> Error {
-        self.count("failed");
+    fn count_error(&self, cause: &dyn Display) -> Error {
+        self.count("error");
         tracing::warn!(%cause, "offers-api unavailable");
         unavailable()
     }
 }
 
-/// Keeps the gauge, which is also what callers look at.
-impl Instrument for Figures {
-    fn on_call_rejected(&self) {}
-
-    fn on_open(&self) {
-        self.open.set(1);
-    }
-
-    // Callers wait for the probe to say that offers-api is back.
-    fn on_half_open(&self) {}
-
-    fn on_closed(&self) {
-        self.open.set(0);
-    }
+/// The state of the circuit breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Circuit {
+    /// Requests are sent.
+    Closed,
+    /// Requests fail at once, only the probe is sent.
+    Open,
 }
 
-type Breaker = StateMachine<failure_policy::ConsecutiveFailures<backoff::Constant>, Figures>;
-
-/// The client of offers-api. Cheap to clone.
+/// The HTTP client of offers-api. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Upstream {
+pub(crate) struct Transport {
     client: Client,
     endpoint: Arc<Url>,
-    /// After how long without an answer offers-api is asked whether it lives, and how long that
-    /// question may take. A slow answer is waited for, a dead service is not.
-    silence: Duration,
-    breaker: Breaker,
-    figures: Figures,
+    /// Time without a response until offers-api is pinged, and time-out of the ping: a slow response
+    /// is awaited, a dead service is not.
+    unresponsive_after: Duration,
+    /// Shared by all clones, like the metrics.
+    circuit: watch::Sender<Circuit>,
+    metrics: TransportMetrics,
 }
 
-/// Why there is no answer.
+/// The reason why there is no response.
 enum Failure {
-    Silent,
+    Unresponsive,
     Http(reqwest::Error),
 }
 
 impl Failure {
-    /// Whether offers-api is away, rather than there and unwell.
-    fn absent(&self) -> bool {
+    /// Returns true if offers-api cannot be reached, false if it responds with an error status.
+    fn is_unreachable(&self) -> bool {
         match self {
-            Self::Silent => true,
+            Self::Unresponsive => true,
             Self::Http(error) => !error.is_status(),
         }
     }
 }
 
 impl Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Silent => f.write_str("no answer, and no sign of life"),
+            Self::Unresponsive => f.write_str("no response, and none to a ping"),
             Self::Http(error) => error.fmt(f),
         }
     }
 }
 
-/// What offers-api said.
-pub(crate) struct Answer {
+/// A response of offers-api.
+pub(crate) struct GraphqlResponse {
     body: Bytes,
-    figures: Figures,
+    metrics: TransportMetrics,
 }
 
-impl Answer {
-    /// Reads the data of an answer without errors.
+impl GraphqlResponse {
+    /// Deserializes the data of a response without errors.
     ///
     /// # Errors
     /// `OFFERS_UNAVAILABLE`.
     pub(crate) fn data<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
         #[derive(Deserialize)]
-        struct Said<T> {
+        struct ResponseBody<T> {
             data: Option<T>,
             #[serde(default)]
             errors: Vec<Value>,
         }
-        let text = std::str::from_utf8(&self.body).map_err(|error| self.failed(&error))?;
+        let text = std::str::from_utf8(&self.body).map_err(|error| self.unusable(&error))?;
         match serde_json::from_str(text) {
-            Ok(Said { data: Some(data), errors }) if errors.is_empty() => {
-                self.figures.count("answered");
+            Ok(ResponseBody { data: Some(data), errors }) if errors.is_empty() => {
+                self.metrics.count("success");
                 Ok(data)
             }
-            Ok(Said { errors, .. }) => Err(self.failed(&format_args!("{errors:?}"))),
-            Err(error) => Err(self.failed(&error)),
+            Ok(ResponseBody { errors, .. }) => Err(self.unusable(&format_args!("{errors:?}"))),
+            Err(error) => Err(self.unusable(&error)),
         }
     }
 
-    /// A part of it, without a copy.
+    /// Returns a part of the body without a copy.
     pub(crate) fn slice(&self, part: &str) -> Bytes {
         self.body.slice_ref(part.as_bytes())
     }
 
-    /// Says that the answer is of no use.
-    pub(crate) fn failed(&self, cause: &dyn Display) -> Error {
-        self.figures.failed(cause)
+    /// Counts and logs a response that cannot be used; returns `OFFERS_UNAVAILABLE`.
+    pub(crate) fn unusable(&self, cause: &dyn Display) -> Error {
+        self.metrics.count_error(cause)
     }
 }
 
-impl Upstream {
-    /// Gives a silent offers-api up after `patience`.
-    pub(crate) fn new(client: Client, url: &Url, patience: Duration, figures: Figures) -> Self {
-        let policy = failure_policy::consecutive_failures(1, backoff::constant(PROBE / 2));
+impl Transport {
+    /// Creates a client that gives up on an unresponsive offers-api after `give_up_after`.
+    pub(crate) fn new(
+        client: Client,
+        url: &Url,
+        give_up_after: Duration,
+        metrics: TransportMetrics,
+    ) -> Self {
         let mut endpoint = url.clone();
         if let Ok(mut path) = endpoint.path_segments_mut() {
             path.pop_if_empty().push("graphql");
@@ -184,107 +181,109 @@ impl Upstream {
         Self {
             client,
             endpoint: endpoint.into(),
-            silence: patience / 2,
-            breaker: StateMachine::new(policy, figures.clone()),
-            figures,
+            unresponsive_after: give_up_after / 2,
+            circuit: watch::Sender::new(Circuit::Closed),
+            metrics,
         }
     }
 
-    /// Runs a query.
+    /// Sends a query.
     ///
     /// # Errors
     /// `OFFERS_UNAVAILABLE`.
-    pub(crate) async fn ask(&self, query: &str, variables: &impl Serialize) -> Result<Answer> {
+    pub(crate) async fn query(
+        &self,
+        query: &str,
+        variables: &impl Serialize,
+    ) -> Result<GraphqlResponse> {
         #[derive(Serialize)]
-        struct Question<'a, V> {
+        struct RequestBody<'a, V> {
             query: &'a str,
             variables: &'a V,
         }
-        if self.figures.open.get() == 1 {
-            self.figures.count("rejected");
+        if *self.circuit.borrow() == Circuit::Open {
+            self.metrics.count("rejected");
             return Err(unavailable());
         }
-        let question = serde_json::to_vec(&Question { query, variables });
-        let question = question.map_err(Error::internal)?.into();
+        let body = serde_json::to_vec(&RequestBody { query, variables });
+        let body = body.map_err(Error::internal)?.into();
         let start = Instant::now();
-        let answer = self.answer(question).await;
-        self.figures.latency.observe(start.elapsed().as_secs_f64());
-        match answer {
-            Ok(body) => Ok(Answer { body, figures: self.figures.clone() }),
-            Err(error) => Err(self.figures.failed(&error)),
-        }
-    }
-
-    async fn answer(&self, body: Bytes) -> Result<Bytes, String> {
-        let first = self.attempt(body.clone()).await;
-        let answer = match first {
-            // Silence has been asked about already; all else that is no answer came at once, and
-            // may have been a connection that the other side closed at this moment, or an address
-            // behind which another instance answers the next one.
-            Err(Failure::Http(error)) if error.is_connect() || !error.is_timeout() => {
-                self.attempt(body).await
-            }
-            other => other,
-        };
-        match &answer {
-            Ok(_) => self.breaker.on_success(),
-            Err(failure) if failure.absent() => self.open(),
-            Err(_) => (),
-        }
-        answer.map_err(|failure| failure.to_string())
-    }
-
-    async fn attempt(&self, body: Bytes) -> Result<Bytes, Failure> {
-        let mut answer = pin!(async {
-            let answer = self.send(body).await?.error_for_status()?;
-            answer.bytes().await
-        });
-        let answer = tokio::select! {
-            answer = &mut answer => answer,
-            () = sleep(self.silence) => {
-                if !self.lives().await {
-                    return Err(Failure::Silent);
+        let response = self.send_with_retry(body).await;
+        self.metrics.duration.observe(start.elapsed().as_secs_f64());
+        match response {
+            Ok(body) => Ok(GraphqlResponse { body, metrics: self.metrics.clone() }),
+            Err(failure) => {
+                if failure.is_unreachable() {
+                    self.trip();
                 }
-                answer.await
+                Err(self.metrics.count_error(&failure))
             }
-        };
-        answer.map_err(Failure::Http)
+        }
     }
 
-    async fn send(&self, body: Bytes) -> Result<Response, reqwest::Error> {
+    async fn send_with_retry(&self, body: Bytes) -> Result<Bytes, Failure> {
+        match self.send_once(body.clone()).await {
+            // An unresponsive service has been pinged already. Any other failure came at once: the
+            // connection may have been closed by the other side at this moment, or another instance
+            // behind the same address may respond.
+            Err(Failure::Http(error)) if error.is_connect() || !error.is_timeout() => {
+                self.send_once(body).await
+            }
+            first => first,
+        }
+    }
+
+    async fn send_once(&self, body: Bytes) -> Result<Bytes, Failure> {
+        let mut response = pin!(async {
+            let response = self.post(body).await?.error_for_status()?;
+            response.bytes().await
+        });
+        let response = tokio::select! {
+            response = &mut response => response,
+            () = sleep(self.unresponsive_after) => {
+                if !self.ping().await {
+                    return Err(Failure::Unresponsive);
+                }
+                response.await
+            }
+        };
+        response.map_err(Failure::Http)
+    }
+
+    async fn post(&self, body: Bytes) -> Result<Response, reqwest::Error> {
         let request = self.client.post(Url::clone(&self.endpoint));
         client::send(request.header(header::CONTENT_TYPE, "application/json").body(body)).await
     }
 
-    /// Whether offers-api answers anything.
-    async fn lives(&self) -> bool {
-        let question = Bytes::from_static(br#"{"query":"{__typename}"}"#);
-        matches!(timeout(self.silence, self.send(question)).await, Ok(Ok(_)))
+    /// Returns true if offers-api responds, with whatever status.
+    async fn ping(&self) -> bool {
+        let query = Bytes::from_static(br#"{"query":"{__typename}"}"#);
+        matches!(timeout(self.unresponsive_after, self.post(query)).await, Ok(Ok(_)))
     }
 
-    fn open(&self) {
-        let open = self.figures.open.get() == 1;
-        self.breaker.on_error();
-        if !open && self.figures.open.get() == 1 {
-            tracing::warn!("offers-api is away");
-            tokio::spawn(self.clone().watch());
+    /// Opens the circuit, and starts the probe that closes it.
+    fn trip(&self) {
+        if self.set_circuit(Circuit::Open) == Circuit::Closed {
+            tracing::warn!("circuit to offers-api opened");
+            tokio::spawn(self.clone().probe_until_healthy());
         }
     }
 
-    /// Closes the circuit as soon as offers-api answers.
-    async fn watch(self) {
-        while self.figures.open.get() == 1 {
-            sleep(PROBE).await;
-            if !self.breaker.is_call_permitted() {
-                continue;
-            }
-            if self.lives().await {
-                self.breaker.on_success();
-                tracing::info!("offers-api is back");
-            } else {
-                self.breaker.on_error();
+    async fn probe_until_healthy(self) {
+        loop {
+            sleep(PROBE_INTERVAL).await;
+            if self.ping().await {
+                break;
             }
         }
+        self.set_circuit(Circuit::Closed);
+        tracing::info!("circuit to offers-api closed");
+    }
+
+    /// Returns the state before.
+    fn set_circuit(&self, circuit: Circuit) -> Circuit {
+        self.metrics.circuit_open.set((circuit == Circuit::Open).into());
+        self.circuit.send_replace(circuit)
     }
 }
 

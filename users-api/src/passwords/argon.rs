@@ -1,4 +1,4 @@
-//! One password hashed or verified, in memory that is given.
+//! Hashes and verifies one password at a time, in a buffer that the caller lends.
 //!
 //! Source: OWASP password storage cheat sheet (argon2id, m = 19 MiB, t = 2, p = 1).
 
@@ -12,27 +12,28 @@ use argon2::{
 use entity::PasswordHash;
 use schema::{Error, Result};
 
-use super::BYTES;
+use super::MAX_BYTES;
 
-/// The most that stored parameters may ask for: past that a hash is refused, not computed.
-const CLAMP: (u32, u32, u32) = (64 * 1024, 8, 4);
+/// Largest parameters of a stored hash (KiB of memory, passes, lanes); with larger ones it is
+/// rejected, not computed.
+const MAX_PARAMS: (u32, u32, u32) = (64 * 1024, 8, 4);
 
-/// What verifying a password came to.
+/// The result of verifying a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Wrong,
-    Right,
-    /// Right, and the stored hash is weaker than a new one would be.
-    Outdated,
+pub(crate) enum Verification {
+    Mismatch,
+    Match,
+    /// The password matches, and the stored hash is weaker than a new one would be.
+    MatchNeedsRehash,
 }
 
-/// The 19 MiB that a hash fills, to be used again: what is freed stays with the allocator, once
-/// for each thread that ever hashed, and clearing it anew is a part of the time of a hash.
+/// The 19 MiB that a hash fills, reused: freed memory would stay with the allocator, once for each
+/// thread that ever hashed, and zeroing it again is a part of the time of a hash.
 #[derive(Default)]
-pub(super) struct Memory(Vec<Block>);
+pub(super) struct HashBuffer(Vec<Block>);
 
-impl Memory {
-    fn fill(
+impl HashBuffer {
+    fn compute(
         &mut self,
         argon2: &Argon2<'_>,
         password: &[u8],
@@ -52,8 +53,8 @@ impl Memory {
         Output::new(out).map_err(Error::internal)
     }
 
-    /// Forgets what only a hash of other parameters has needed.
-    pub(super) fn settle(&mut self) {
+    /// Frees a buffer that is larger than a new hash needs.
+    pub(super) fn shrink(&mut self) {
         if self.0.len() > Params::DEFAULT.block_count() {
             self.0 = Vec::new();
         }
@@ -61,26 +62,26 @@ impl Memory {
 }
 
 /// Hashes a new password.
-pub(super) fn hash(password: &str, memory: &mut Memory) -> Result<PasswordHash> {
+pub(super) fn hash_password(password: &str, buffer: &mut HashBuffer) -> Result<PasswordHash> {
     let salt = Salt::new(&random()?).map_err(Error::internal)?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT);
-    let output = memory.fill(&argon2, password.as_bytes(), &salt, Params::DEFAULT_OUTPUT_LEN)?;
-    written(salt, output)
+    let output = buffer.compute(&argon2, password.as_bytes(), &salt, Params::DEFAULT_OUTPUT_LEN)?;
+    to_phc(salt, output)
 }
 
-/// The hash of no password that anyone knows: made up, since computing one would leave a service
-/// that rests with memory that it has no use for.
-pub(super) fn nobody() -> Result<PasswordHash> {
+/// Returns a hash that no known password matches, for users that do not exist. Its bytes are random
+/// and not computed, so that start-up does not allocate 19 MiB.
+pub(super) fn dummy_hash() -> Result<PasswordHash> {
     let salt = Salt::new(&random()?).map_err(Error::internal)?;
     let output = [random()?, random()?].concat();
-    written(salt, Output::new(&output).map_err(Error::internal)?)
+    to_phc(salt, Output::new(&output).map_err(Error::internal)?)
 }
 
 fn random() -> Result<[u8; 16]> {
     try_generate_salt().map_err(Error::internal)
 }
 
-fn written(salt: Salt, output: Output) -> Result<PasswordHash> {
+fn to_phc(salt: Salt, output: Output) -> Result<PasswordHash> {
     let hash = phc::PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
@@ -91,28 +92,35 @@ fn written(salt: Salt, output: Output) -> Result<PasswordHash> {
     Ok(PasswordHash(hash.to_string()))
 }
 
-/// Verifies a password.
-pub(super) fn verify(password: &str, stored: &PasswordHash, memory: &mut Memory) -> Verdict {
+/// Verifies a password against a stored hash.
+pub(super) fn verify_password(
+    password: &str,
+    stored: &PasswordHash,
+    buffer: &mut HashBuffer,
+) -> Verification {
     let Ok(parsed) = phc::PasswordHash::new(&stored.0) else {
-        tracing::error!("a stored hash is no PHC string");
-        return Verdict::Wrong;
+        tracing::error!("a stored hash is not a PHC string");
+        return Verification::Mismatch;
     };
     let Some((argon2, strength)) = parameters(&parsed) else {
-        tracing::error!("a stored hash has parameters that are refused");
-        return Verdict::Wrong;
+        tracing::error!("the parameters of a stored hash are too large");
+        return Verification::Mismatch;
     };
-    let (Some(salt), Some(expected)) = (&parsed.salt, &parsed.hash) else { return Verdict::Wrong };
+    let (Some(salt), Some(expected)) = (&parsed.salt, &parsed.hash) else {
+        return Verification::Mismatch;
+    };
     // No stored password is longer, and the work must not grow with what a client sends.
-    let (bytes, fits) = match password.as_bytes().get(..BYTES) {
-        Some(start) => (start, password.len() == BYTES),
+    let (bytes, fits) = match password.as_bytes().get(..MAX_BYTES) {
+        Some(start) => (start, password.len() == MAX_BYTES),
         None => (password.as_bytes(), true),
     };
-    // Outputs are compared in a time that does not tell where they differ.
-    let right = memory.fill(&argon2, bytes, salt, expected.len()).is_ok_and(|it| it == *expected);
+    // Outputs are compared in constant time.
+    let equal =
+        buffer.compute(&argon2, bytes, salt, expected.len()).is_ok_and(|it| it == *expected);
     match strength {
-        _ if !right || !fits => Verdict::Wrong,
-        Strength::Weak => Verdict::Outdated,
-        Strength::Good => Verdict::Right,
+        _ if !equal || !fits => Verification::Mismatch,
+        Strength::Weak => Verification::MatchNeedsRehash,
+        Strength::Good => Verification::Match,
     }
 }
 
@@ -121,13 +129,14 @@ enum Strength {
     Good,
 }
 
-/// What a hash was made with; nothing where that is absurd.
+/// Returns the algorithm and the strength of a stored hash, `None` if its parameters are invalid or
+/// larger than [`MAX_PARAMS`].
 fn parameters(hash: &phc::PasswordHash) -> Option<(Argon2<'static>, Strength)> {
     let params = Params::try_from(hash).ok()?;
     let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
     let version = hash.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
     let (m, t, p) = (params.m_cost(), params.t_cost(), params.p_cost());
-    if m > CLAMP.0 || t > CLAMP.1 || p > CLAMP.2 {
+    if m > MAX_PARAMS.0 || t > MAX_PARAMS.1 || p > MAX_PARAMS.2 {
         return None;
     }
     let current = algorithm == Algorithm::Argon2id
@@ -152,49 +161,48 @@ mod tests {
     }
 
     #[test]
-    fn a_new_hash_has_the_parameters_promised_and_its_own_salt() {
-        let memory = &mut Memory::default();
-        let (one, other) = (hash("secret", memory).unwrap(), hash("secret", memory).unwrap());
+    fn new_hash_has_owasp_parameters_and_its_own_salt() {
+        let buffer = &mut HashBuffer::default();
+        let (one, other) =
+            (hash_password("secret", buffer).unwrap(), hash_password("secret", buffer).unwrap());
         assert!(one.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", one.0);
         assert_ne!(one, other);
-        assert_eq!(verify("secret", &one, memory), Verdict::Right);
-        assert_eq!(verify("Secret", &one, memory), Verdict::Wrong);
-        assert_eq!(verify("", &one, memory), Verdict::Wrong);
+        assert_eq!(verify_password("secret", &one, buffer), Verification::Match);
+        assert_eq!(verify_password("Secret", &one, buffer), Verification::Mismatch);
+        assert_eq!(verify_password("", &one, buffer), Verification::Mismatch);
     }
 
     #[test]
-    fn memory_that_was_used_before_changes_nothing() {
-        let memory = &mut Memory::default();
-        assert_eq!(verify("secret", &stored(32 * 1024, 2), memory), Verdict::Right);
-        let made = hash("secret", memory).unwrap();
+    fn reused_buffer_does_not_change_hashes() {
+        let buffer = &mut HashBuffer::default();
+        assert_eq!(verify_password("secret", &stored(32 * 1024, 2), buffer), Verification::Match);
+        let made = hash_password("secret", buffer).unwrap();
         let parsed = phc::PasswordHash::new(&made.0).unwrap();
         assert!(argon2(19 * 1024, 2).verify_password(b"secret", &parsed).is_ok());
-        assert_eq!(verify("secret", &stored(19 * 1024, 2), memory), Verdict::Right);
-        memory.settle();
-        assert!(memory.0.is_empty(), "larger than a hash of ours");
-        hash("secret", memory).unwrap();
-        memory.settle();
-        assert_eq!(memory.0.len(), 19 * 1024);
+        assert_eq!(verify_password("secret", &stored(19 * 1024, 2), buffer), Verification::Match);
+        buffer.shrink();
+        assert!(buffer.0.is_empty(), "larger than a new hash needs");
+        hash_password("secret", buffer).unwrap();
+        buffer.shrink();
+        assert_eq!(buffer.0.len(), 19 * 1024);
     }
 
     #[test]
-    fn weak_hashes_are_outdated_and_absurd_ones_refused() {
-        let memory = &mut Memory::default();
-        assert_eq!(verify("secret", &stored(8 * 1024, 1), memory), Verdict::Outdated);
-        assert_eq!(verify("secret", &stored(65 * 1024, 1), memory), Verdict::Wrong);
-        assert_eq!(verify("secret", &PasswordHash("plain".into()), memory), Verdict::Wrong);
-        assert_eq!(
-            verify("secret", &PasswordHash("$argon2id$v=19".into()), memory),
-            Verdict::Wrong
-        );
+    fn weak_hashes_need_a_rehash_and_oversized_ones_are_rejected() {
+        let mut buffer = HashBuffer::default();
+        let mut verify = |stored: &PasswordHash| verify_password("secret", stored, &mut buffer);
+        assert_eq!(verify(&stored(8 * 1024, 1)), Verification::MatchNeedsRehash);
+        assert_eq!(verify(&stored(65 * 1024, 1)), Verification::Mismatch);
+        assert_eq!(verify(&PasswordHash("plain".into())), Verification::Mismatch);
+        assert_eq!(verify(&PasswordHash("$argon2id$v=19".into())), Verification::Mismatch);
     }
 
     #[test]
-    fn a_password_that_is_too_long_is_wrong_though_its_start_is_right() {
-        let memory = &mut Memory::default();
-        let long = "a".repeat(BYTES);
-        let stored = hash(&long, memory).unwrap();
-        assert_eq!(verify(&long, &stored, memory), Verdict::Right);
-        assert_eq!(verify(&(long + "a"), &stored, memory), Verdict::Wrong);
+    fn overlong_password_does_not_match_by_its_prefix() {
+        let buffer = &mut HashBuffer::default();
+        let long = "a".repeat(MAX_BYTES);
+        let stored = hash_password(&long, buffer).unwrap();
+        assert_eq!(verify_password(&long, &stored, buffer), Verification::Match);
+        assert_eq!(verify_password(&(long + "a"), &stored, buffer), Verification::Mismatch);
     }
 }

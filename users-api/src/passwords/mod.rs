@@ -1,4 +1,4 @@
-//! Passwords: rules for new ones, and bounds on how many are hashed and wait at once.
+//! Passwords: rules for new ones, and limits on how many are hashed and queued at once.
 //!
 //! Sources: OWASP ASVS 5.0 V6, NIST SP 800-63B-4 section 3.1.1.2 (length and blocklist, no
 //! composition rules).
@@ -16,152 +16,166 @@ use std::{
 
 use entity::PasswordHash;
 use prometheus_client::metrics::gauge::Gauge;
-use schema::{Error, ErrorCode, Result};
+use schema::{Error, ErrorCode, Result, Security, validation::Validator};
 use tokio::sync::Semaphore;
 
-use argon::Memory;
+use argon::HashBuffer;
 
-pub(crate) use argon::Verdict;
+pub(crate) use argon::Verification;
 
-/// The most bytes of a password.
-pub(crate) const BYTES: usize = 1024;
-/// The fewest characters of a new password in strict mode. NIST asks for 8 beside a second factor.
-pub(crate) const STRICT_CHARACTERS: usize = 8;
-/// How many hashes may wait for one that is under way; each takes about 20 ms.
-const QUEUE: i64 = 50;
-/// Over how many seconds those who are refused are told to come back: a crowd that comes back at once
-/// is refused at once, and takes from those who are served.
-const SPREAD: u32 = 4;
+/// Maximum length of a password, in bytes.
+pub(crate) const MAX_BYTES: usize = 1024;
+/// Minimum length of a new password in strict mode, in characters. NIST asks for 8 if there is a
+/// second factor.
+pub(crate) const MIN_CHARACTERS_STRICT: usize = 8;
+/// Maximum number of hashes that wait for a worker; each takes about 20 ms.
+const MAX_QUEUED: i64 = 50;
+/// Spreads `Retry-After` over 1 to 4 s: clients that return together are rejected together, and slow
+/// down the ones being served.
+const RETRY_SPREAD_SECS: u32 = 4;
 
-/// The rule for a new password, whatever the mode.
-pub(crate) fn rule(password: &str) -> Option<&'static str> {
-    (!(1..=BYTES).contains(&password.len())).then_some("must have 1 to 1024 bytes")
+/// Returns the rule for a new password in this mode.
+pub(crate) fn validator(security: Security) -> Validator {
+    match security {
+        Security::Spec => validate,
+        Security::Strict => validate_strict,
+    }
 }
 
-/// The rule for a new password in strict mode.
-pub(crate) fn strict_rule(password: &str) -> Option<&'static str> {
-    if let Some(detail) = rule(password) {
+/// Validates a new password in any mode.
+pub(crate) fn validate(password: &str) -> Option<&'static str> {
+    (!(1..=MAX_BYTES).contains(&password.len())).then_some("must have 1 to 1024 bytes")
+}
+
+/// Validates a new password in strict mode.
+fn validate_strict(password: &str) -> Option<&'static str> {
+    if let Some(detail) = validate(password) {
         return Some(detail);
     }
-    if password.chars().count() < STRICT_CHARACTERS {
+    if password.chars().count() < MIN_CHARACTERS_STRICT {
         return Some("must have at least 8 characters");
     }
     common::contains(password).then_some("is among the most common passwords")
 }
 
-/// Hashes the same password for many users at once, as demo data needs it.
+/// Hashes a password outside of the service, for demo data.
 ///
 /// # Errors
-/// Where the system has no randomness for a salt.
+/// `INTERNAL` if the system has no randomness for a salt.
 pub fn demo_hash(password: &str) -> Result<PasswordHash> {
-    argon::hash(password, &mut Memory::default())
+    argon::hash_password(password, &mut HashBuffer::default())
 }
 
-/// Hashes and verifies, as many at once as there are cores.
-pub(crate) struct Hasher {
+/// Hashes and verifies passwords, as many at once as there are cores.
+pub(crate) struct PasswordHasher {
     permits: Arc<Semaphore>,
-    /// What is free of the memory of each permit.
-    memory: Arc<Mutex<Vec<Memory>>>,
-    waiting: Gauge,
-    running: Gauge,
-    refused: AtomicU32,
-    /// Verified in place of the hash of a user that does not exist, so that it costs the same.
-    nobody: PasswordHash,
+    /// Buffers that are not in use, at most one for each permit.
+    buffers: Arc<Mutex<Vec<HashBuffer>>>,
+    queued: Gauge,
+    in_progress: Gauge,
+    rejected: AtomicU32,
+    /// Verified instead of the hash of a user that does not exist, so that it costs the same.
+    dummy_hash: PasswordHash,
 }
 
-impl Hasher {
-    /// Shows in these figures how many hashes wait and run.
-    pub(crate) fn new(waiting: Gauge, running: Gauge) -> Result<Self> {
+impl PasswordHasher {
+    /// Creates a hasher that shows in these gauges how many hashes are queued and in progress.
+    ///
+    /// # Errors
+    /// `INTERNAL` if the system has no randomness for a salt.
+    pub(crate) fn new(queued: Gauge, in_progress: Gauge) -> Result<Self> {
         let cores = available_parallelism().map_or(1, Into::into);
         Ok(Self {
             permits: Arc::new(Semaphore::new(cores)),
-            memory: Arc::default(),
-            waiting,
-            running,
-            refused: AtomicU32::default(),
-            nobody: argon::nobody()?,
+            buffers: Arc::default(),
+            queued,
+            in_progress,
+            rejected: AtomicU32::default(),
+            dummy_hash: argon::dummy_hash()?,
         })
     }
 
-    /// A place in the queue: to be taken before anything else is done for a password, so that a
+    /// Reserves a place in the queue. Reserve it before any other work for a password, so that a
     /// flood of them costs little.
     ///
     /// # Errors
-    /// `BUSY` where too many wait already.
-    pub(crate) fn queue(&self) -> Result<Place<'_>> {
-        let place = Place(self);
-        if self.waiting.inc() >= QUEUE {
+    /// `BUSY` if the queue is full.
+    pub(crate) fn acquire_slot(&self) -> Result<QueueSlot<'_>> {
+        let slot = QueueSlot(self);
+        if self.queued.inc() >= MAX_QUEUED {
             let detail = "Too many passwords are being checked at the moment.";
-            let turn = self.refused.fetch_add(1, Ordering::Relaxed) % SPREAD;
+            let turn = self.rejected.fetch_add(1, Ordering::Relaxed) % RETRY_SPREAD_SECS;
             return Err(Error::new(ErrorCode::Busy, detail).retry_after(1 + turn));
         }
-        Ok(place)
+        Ok(slot)
     }
 }
 
-/// A place in the queue, given back even if the client leaves.
-pub(crate) struct Place<'a>(&'a Hasher);
+/// A place in the queue, released even if the client disconnects.
+pub(crate) struct QueueSlot<'a>(&'a PasswordHasher);
 
-impl Place<'_> {
-    /// The hash of a new password.
-    pub(crate) async fn hash(self, password: String) -> Result<PasswordHash> {
-        self.run(move |memory| argon::hash(&password, memory)).await?
+impl QueueSlot<'_> {
+    /// Hashes a new password.
+    pub(crate) async fn hash_password(self, password: String) -> Result<PasswordHash> {
+        self.run(move |buffer| argon::hash_password(&password, buffer)).await?
     }
 
-    /// Verifies a password. It costs the same where there is no user, and whatever the password.
-    pub(crate) async fn verify(
+    /// Verifies a password. The cost depends neither on the password nor on whether there is a
+    /// stored hash.
+    pub(crate) async fn verify_password(
         self,
         password: String,
         stored: Option<PasswordHash>,
-    ) -> Result<Verdict> {
+    ) -> Result<Verification> {
         let exists = stored.is_some();
-        let stored = stored.unwrap_or_else(|| self.0.nobody.clone());
-        let verdict = self.run(move |memory| argon::verify(&password, &stored, memory)).await?;
-        Ok(if exists { verdict } else { Verdict::Wrong })
+        let stored = stored.unwrap_or_else(|| self.0.dummy_hash.clone());
+        let result =
+            self.run(move |buffer| argon::verify_password(&password, &stored, buffer)).await?;
+        Ok(if exists { result } else { Verification::Mismatch })
     }
 
     async fn run<T: Send + 'static>(
         self,
-        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
+        work: impl FnOnce(&mut HashBuffer) -> T + Send + 'static,
     ) -> Result<T> {
-        let Hasher { permits, memory, running, .. } = self.0;
+        let PasswordHasher { permits, buffers, in_progress, .. } = self.0;
         let permit = Arc::clone(permits).acquire_owned().await.map_err(Error::internal)?;
-        let (running, spare) = (Running::start(running.clone()), Arc::clone(memory));
+        let (running, buffers) = (InProgress::new(in_progress.clone()), Arc::clone(buffers));
         drop(self);
         let work = tokio::task::spawn_blocking(move || {
-            // Held by the work: a client that leaves does not make room for more at once.
+            // Held until the work is done: a client that disconnects must not let more run at once.
             let _held = (permit, running);
-            let mut memory = free(&spare).pop().unwrap_or_default();
-            let done = work(&mut memory);
-            memory.settle();
-            free(&spare).push(memory);
-            done
+            let mut buffer = lock_buffers(&buffers).pop().unwrap_or_default();
+            let result = work(&mut buffer);
+            buffer.shrink();
+            lock_buffers(&buffers).push(buffer);
+            result
         });
         work.await.map_err(Error::internal)
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueueSlot<'_> {
     fn drop(&mut self) {
-        self.0.waiting.dec();
+        self.0.queued.dec();
     }
 }
 
-fn free(memory: &Mutex<Vec<Memory>>) -> MutexGuard<'_, Vec<Memory>> {
-    memory.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock_buffers(buffers: &Mutex<Vec<HashBuffer>>) -> MutexGuard<'_, Vec<HashBuffer>> {
+    buffers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A hash under way, counted until it is done.
-struct Running(Gauge);
+/// Counts a hash as in progress until it is dropped.
+struct InProgress(Gauge);
 
-impl Running {
-    fn start(running: Gauge) -> Self {
-        running.inc();
-        Self(running)
+impl InProgress {
+    fn new(in_progress: Gauge) -> Self {
+        in_progress.inc();
+        Self(in_progress)
     }
 }
 
-impl Drop for Running {
+impl Drop for InProgress {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -172,36 +186,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strict_mode_refuses_short_and_common_passwords() {
+    fn strict_mode_rejects_short_and_common_passwords() {
         for bad in ["short", "password", "Password", "12345678", "iloveyou"] {
-            assert!(strict_rule(bad).is_some(), "{bad}");
+            assert!(validate_strict(bad).is_some(), "{bad}");
         }
         for good in ["correct horse", "пароль от почты"] {
-            assert_eq!(strict_rule(good), None, "{good}");
+            assert_eq!(validate_strict(good), None, "{good}");
         }
     }
 
     #[tokio::test]
-    async fn a_full_queue_refuses_and_lets_in_again() {
-        let hasher = Hasher::new(Gauge::default(), Gauge::default()).unwrap();
-        let places: Vec<_> = (0..QUEUE).map(|_| hasher.queue().unwrap()).collect();
+    async fn full_queue_rejects_until_a_slot_is_released() {
+        let hasher = PasswordHasher::new(Gauge::default(), Gauge::default()).unwrap();
+        let slots: Vec<_> = (0..MAX_QUEUED).map(|_| hasher.acquire_slot().unwrap()).collect();
         for seconds in [1, 2, 3, 4, 1] {
-            let refused = hasher.queue().err().unwrap();
-            assert_eq!((refused.code, refused.retry_after), (ErrorCode::Busy, Some(seconds)));
+            let error = hasher.acquire_slot().err().unwrap();
+            assert_eq!((error.code, error.retry_after), (ErrorCode::Busy, Some(seconds)));
         }
-        drop(places);
-        assert!(hasher.queue().unwrap().hash("secret".into()).await.is_ok());
+        drop(slots);
+        assert!(hasher.acquire_slot().unwrap().hash_password("secret".into()).await.is_ok());
     }
 
     #[tokio::test]
-    async fn no_more_memory_is_kept_than_hashes_run_at_once() {
-        let hasher = Hasher::new(Gauge::default(), Gauge::default()).unwrap();
+    async fn buffers_do_not_outnumber_permits() {
+        let hasher = PasswordHasher::new(Gauge::default(), Gauge::default()).unwrap();
         let cores = hasher.permits.available_permits();
-        let all = (0..3 * cores).map(|_| async { hasher.queue()?.hash("secret".into()).await });
-        for hash in futures_util::future::join_all(all).await {
+        let results = (0..3 * cores)
+            .map(|_| async { hasher.acquire_slot()?.hash_password("secret".into()).await });
+        for hash in futures_util::future::join_all(results).await {
             hash.unwrap();
         }
-        let kept = free(&hasher.memory).len();
-        assert!((1..=cores).contains(&kept), "{kept}");
+        let buffers = lock_buffers(&hasher.buffers).len();
+        assert!((1..=cores).contains(&buffers), "{buffers}");
     }
 }

@@ -21,7 +21,7 @@ use utoipa::{
     openapi::{OpenApi as OpenApiDocument, RefOr, Schema as OpenApiSchema},
 };
 
-use crate::{Schema, passwords};
+use crate::{graphql::Schema, passwords};
 
 /// The table of routes. Paths are without their trailing slash, which the server takes away.
 ///
@@ -141,7 +141,7 @@ pub(crate) fn openapi(security: Security) -> OpenApiDocument {
         if let Some(RefOr::T(OpenApiSchema::Object(object))) = schema
             && let Some(RefOr::T(OpenApiSchema::Object(field))) = object.properties.get_mut(field)
         {
-            field.min_length = Some(passwords::STRICT_CHARACTERS);
+            field.min_length = Some(passwords::MIN_CHARACTERS_STRICT);
         }
     }
     document
@@ -151,7 +151,7 @@ pub(crate) fn openapi(security: Security) -> OpenApiDocument {
 mod tests {
     #[tokio::test]
     async fn every_document_is_valid() {
-        let schema = crate::types().limit_complexity(0).finish();
+        let schema = crate::graphql::schema_builder().limit_complexity(0).finish();
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rest");
         assert_eq!(server::rest::check(&schema, folder).await, Ok(10));
     }

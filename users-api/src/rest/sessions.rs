@@ -95,7 +95,7 @@ pub(crate) async fn password(
     viewer.require_authenticated()?;
     let input = value!({
         "oldPassword": body.text("old_password", None),
-        "newPassword": body.text("new_password", Some(passwords::rule)),
+        "newPassword": body.text("new_password", Some(passwords::validate)),
     });
     body.finish()?;
     rest.password.run(&rest.schema, viewer, [("input", input)]).await?;

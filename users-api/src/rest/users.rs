@@ -39,7 +39,7 @@ pub(crate) async fn register(
 ) -> Result<Response, Problem> {
     let input = value!({
         "username": body.text("username", Some(validation::username)),
-        "password": body.text("password", Some(passwords::rule)),
+        "password": body.text("password", Some(passwords::validate)),
         "email": body.text("email", Some(validation::email)),
     });
     body.finish()?;
@@ -62,7 +62,7 @@ pub(crate) async fn create(
     let name = if body.has("login") && !body.has("username") { "login" } else { "username" };
     let input = value!({
         "username": body.text(name, Some(validation::username)),
-        "password": body.text("password", Some(passwords::rule)),
+        "password": body.text("password", Some(passwords::validate)),
         "email": body.optional_text("email", Some(validation::email)),
     });
     body.finish()?;

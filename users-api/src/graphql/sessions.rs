@@ -1,0 +1,104 @@
+use async_graphql::{
+    ComplexObject, Context, ID, InputObject, Object, SimpleObject, parser::types::Field,
+};
+use schema::{DirectJson, JsonWriter, Result, WriteJson, id};
+
+use super::users::User;
+use crate::{login, sessions::TokenPair, state::UsersState};
+
+/// Credentials for `authenticate`.
+#[derive(InputObject)]
+pub(crate) struct AuthenticateInput {
+    /// The username, in any case.
+    username: String,
+    /// The password.
+    #[graphql(secret)]
+    password: String,
+}
+
+/// A session of a user, as its newest pair of tokens.
+#[derive(SimpleObject)]
+#[graphql(complex)]
+pub(crate) struct Session {
+    /// The token to send with each request as `Authorization: Bearer …`. Valid for `expiresIn`.
+    access_token: String,
+    /// The token that `refresh` exchanges for a new pair, once.
+    refresh_token: String,
+    /// Always `Bearer` (RFC 6750).
+    token_type: &'static str,
+    /// Lifetime of the access token, in seconds.
+    expires_in: i64,
+    #[graphql(skip)]
+    user: i64,
+}
+
+#[ComplexObject]
+impl Session {
+    /// The identifier of the user.
+    async fn user_id(&self) -> ID {
+        id::to_graphql_id(self.user)
+    }
+
+    /// The user.
+    async fn user(&self, ctx: &Context<'_>) -> Result<DirectJson<User>> {
+        UsersState::from_ctx(ctx).some(ctx, self.user).await
+    }
+}
+
+impl WriteJson for Session {
+    fn write(&self, field: &Field, json: &mut JsonWriter) -> Option<()> {
+        match field.name.node.as_str() {
+            "accessToken" => json.text(&self.access_token),
+            "refreshToken" => json.text(&self.refresh_token),
+            "tokenType" => json.text(self.token_type),
+            "expiresIn" => json.number(self.expires_in),
+            "userId" => json.id(self.user),
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+impl From<TokenPair> for Session {
+    fn from(pair: TokenPair) -> Self {
+        let TokenPair { user, access_token, refresh_token, expires_in, .. } = pair;
+        Self { access_token, refresh_token, token_type: "Bearer", expires_in, user }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct SessionMutation;
+
+#[Object]
+impl SessionMutation {
+    /// Logs a user in. Takes as long for an unknown username as for a wrong password.
+    async fn authenticate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The credentials.")] input: AuthenticateInput,
+    ) -> Result<DirectJson<Session>> {
+        let AuthenticateInput { username, password } = input;
+        let pair = login::log_in(UsersState::from_ctx(ctx), &username, password).await?;
+        Ok(DirectJson(pair.into()))
+    }
+
+    /// Exchanges a refresh token for a new pair. A token that is used twice ends its session.
+    async fn refresh(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(secret, desc = "The refresh token of the newest pair.")] refresh_token: String,
+    ) -> Result<DirectJson<Session>> {
+        let pair = UsersState::from_ctx(ctx).sessions.refresh_session(&refresh_token).await?;
+        Ok(DirectJson(pair.into()))
+    }
+
+    /// Ends the session of a refresh token. Also returns true if the session has ended already.
+    async fn logout(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(secret, desc = "A refresh token of the session.")] refresh_token: String,
+    ) -> Result<bool> {
+        UsersState::from_ctx(ctx).sessions.end_session(&refresh_token).await?;
+        Ok(true)
+    }
+}
