@@ -146,6 +146,7 @@ async fn connect(url: &str) -> DatabaseConnection {
 }
 
 /// Runs statements about whole databases, which no entity can express.
+#[allow(clippy::disallowed_methods, reason = "manages whole databases")]
 async fn manage(statements: &[impl AsRef<str>]) {
     let server = connect(&postgres_url("postgres")).await;
     for statement in statements {

@@ -45,7 +45,6 @@ mod seed;
 mod settings;
 mod shutdown;
 mod signals;
-mod sources;
 mod throttle;
 mod tls;
 mod tokens;

@@ -238,7 +238,7 @@ impl UsersState {
         let change = replace_password(self.database.clone(), id, old, new);
         // In its own task: a transaction whose client leaves half way can poison its connection
         // (sqlx issue 4393).
-        let changed = telemetry::spawn(change).await.map_err(Error::internal)??;
+        let changed = telemetry::spawn_instrumented(change).await.map_err(Error::internal)??;
         if !changed {
             return Err(wrong());
         }

@@ -22,18 +22,22 @@ use async_graphql::{
     Context, EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder, ValidationMode,
     dataloader::DataLoader,
 };
-use axum::{Json, Router, http::header, routing::get};
+use axum::{
+    Json, Router,
+    http::{HeaderName, header},
+    routing::get,
+};
 use chrono::TimeDelta;
 use schema::{BatchLoader, Security, descriptions, limits};
 use sea_orm::DatabaseConnection;
 use server::{
-    app::{self, Parts},
+    app::{self, ServiceParts},
     auth::Authenticator,
     client, database, graphql as graphql_http,
     metrics::Metrics,
-    serve::App,
+    serve::AppService,
     settings::{Settings, Switch},
-    web_ui::{self, Link, Pages},
+    web_ui::{self, Card, UiConfig},
 };
 use tokio::sync::watch;
 
@@ -48,7 +52,7 @@ use passwords::Hasher;
 use signing_keys::Keys;
 
 pub use passwords::demo_hash;
-pub use settings::{Own, Rotation, Upstream};
+pub use settings::{OffersClientSettings, RotateKeysArgs, UsersSettings};
 pub use signing_keys::Rotated;
 
 /// The name of the service.
@@ -105,10 +109,10 @@ pub fn sdl() -> String {
 /// Names a bad setting and says what is wrong with it.
 pub async fn app(
     settings: &Settings,
-    own: &Own,
-    upstream: &Upstream,
+    own: &UsersSettings,
+    upstream: &OffersClientSettings,
     stopping: watch::Receiver<bool>,
-) -> Result<App, String> {
+) -> Result<AppService, String> {
     let (metrics, figures) = Metrics::new(Figures::register);
     let database = database::connect(settings, &metrics)
         .await
@@ -132,21 +136,31 @@ pub async fn app(
         ..graphql_http::Endpoint::new(outside, Arc::clone(&authenticator))
     });
     let api = rest::router(trusted)?.merge(graphql);
-    let tables = entity::probes();
-    let parts = Parts { settings, database, tables, metrics, authenticator, stopping, api, open };
-    Ok(app::assemble(parts))
+    Ok(app::build(ServiceParts {
+        settings,
+        database,
+        readiness_queries: entity::probes(),
+        metrics,
+        authenticator,
+        // Clients may send it with every request, whichever service answers.
+        cors_headers: vec![HeaderName::from_static("idempotency-key")],
+        stopping,
+        api,
+        public: open,
+    }))
 }
 
 fn users(
     settings: &Settings,
-    own: &Own,
-    upstream: &Upstream,
+    own: &UsersSettings,
+    upstream: &OffersClientSettings,
     database: DatabaseConnection,
     metrics: &Metrics,
     figures: Figures,
 ) -> Result<UsersState, String> {
-    let keys = Keys::open(&own.keys.jwt_key_dir).map_err(|error| own.keys.named(&error))?;
-    let client = client::new(upstream.offers_ca.as_deref())
+    let keys =
+        Keys::open(&own.keys.jwt_key_dir).map_err(|error| own.keys.with_setting_name(&error))?;
+    let client = client::build(upstream.offers_ca.as_deref())
         .map_err(|error| format!("OFFERS_CA: {error}"))?;
     let ttl = |name, span| TimeDelta::from_std(span).map_err(|error| format!("{name}: {error}"));
     let Figures { hashes_waiting, hashes_running, upstream: figures } = figures;
@@ -157,9 +171,9 @@ fn users(
         figures,
     );
     Ok(UsersState {
-        rows: metrics.batches("users", UserLoader(database.clone())),
-        names: metrics.batches("names", UserLoader(database.clone())),
-        pages: metrics.batches("lists", UserLoader(database.clone())),
+        rows: metrics.batch_loader("user_by_id", UserLoader(database.clone())),
+        names: metrics.batch_loader("user_by_username", UserLoader(database.clone())),
+        pages: metrics.batch_loader("user_pages", UserLoader(database.clone())),
         database,
         security: settings.security,
         offers: Offers::new(&way, metrics),
@@ -173,7 +187,7 @@ fn users(
 }
 
 /// The pages, and the public keys (RFC 7517).
-fn open(users: Arc<UsersState>, pages: &Pages) -> Result<Router, String> {
+fn open(users: Arc<UsersState>, pages: &UiConfig) -> Result<Router, String> {
     let jwks = get(async move || {
         ([(header::CACHE_CONTROL, "public, max-age=300")], Json(users.keys.ring().published()))
     });
@@ -186,23 +200,23 @@ async fn sweep(users: Arc<UsersState>) {
     loop {
         hours.tick().await;
         if let Ok(swept @ 1..) = users.sweep().await {
-            tracing::info!(swept, "expired sessions taken away");
+            tracing::info!(swept, "deleted expired sessions");
         }
     }
 }
 
-fn pages(settings: &Settings) -> Pages {
-    Pages {
+fn pages(settings: &Settings) -> UiConfig {
+    UiConfig {
         service: NAME,
         title: "Users",
         summary: "Who registers, logs in and offers.",
-        links: vec![
-            Link {
+        cards: vec![
+            Card {
                 href: Some("/.well-known/jwks.json".to_owned()),
                 label: "Public keys",
                 text: "What access tokens are verified with.",
             },
-            Link {
+            Card {
                 href: None,
                 label: "offers-api",
                 text: "The Offers service: classified ads of users.",

@@ -16,7 +16,7 @@ use sea_orm::{
 };
 use server::{
     auth::Authenticate,
-    token::{self, Claims, Kind},
+    token::{self, Claims, TokenType},
 };
 use uuid::Uuid;
 
@@ -99,10 +99,10 @@ impl UsersState {
     /// # Errors
     /// `INVALID_TOKEN`; a token that was used before ends its session first.
     pub(crate) async fn refresh_session(&self, token: &str) -> Result<Pair> {
-        let claims = self.keys.verify(token, Kind::Refresh)?;
-        let user = id::parse(&claims.sub).ok_or_else(token::invalid)?;
+        let claims = self.keys.verify(token, TokenType::Refresh)?;
+        let user = id::parse(&claims.sub).ok_or_else(token::invalid_token)?;
         let now = now();
-        let next = claims.generation.checked_add(1).ok_or_else(token::invalid)?;
+        let next = claims.generation.checked_add(1).ok_or_else(token::invalid_token)?;
         let grant = self.grant(claims.sid, user, next, now);
         let moved = refresh_token::Entity::update_many()
             .col_expr(refresh_token::Column::Generation, Expr::val(next))
@@ -120,7 +120,9 @@ impl UsersState {
     /// Answers a refresh token that is not the newest of its session.
     async fn late(&self, claims: &Claims, user: i64) -> Result<Pair> {
         let row = refresh_token::Entity::find_by_id(claims.sid).one(&self.database).await?;
-        let Some(row) = row.filter(|row| row.user_id == user) else { return Err(token::invalid()) };
+        let Some(row) = row.filter(|row| row.user_id == user) else {
+            return Err(token::invalid_token());
+        };
         match judge(&row, claims.generation, now()) {
             Verdict::Again => self.pair(&Grant {
                 session: row.id,
@@ -133,7 +135,7 @@ impl UsersState {
                 self.end(claims.sid).await?;
                 let event = Event::new("reuse of a refresh token");
                 event.user(user).session(claims.sid).log(Outcome::Refused);
-                Err(token::invalid())
+                Err(token::invalid_token())
             }
         }
     }
@@ -141,7 +143,7 @@ impl UsersState {
     /// Ends the session of a refresh token, whatever its generation. A token that is not ours, or
     /// of a session that has ended, has nothing to end.
     pub(crate) async fn logout(&self, token: &str) -> Result<()> {
-        let Ok(claims) = self.keys.verify(token, Kind::Refresh) else { return Ok(()) };
+        let Ok(claims) = self.keys.verify(token, TokenType::Refresh) else { return Ok(()) };
         self.end(claims.sid).await?;
         let event = Event::new("logout").user(id::parse(&claims.sub));
         event.session(claims.sid).log(Outcome::Done);
@@ -173,8 +175,8 @@ impl UsersState {
         Ok(Pair {
             user: grant.user,
             session: grant.session,
-            access_token: self.keys.sign(Kind::Access, grant, self.access_ttl)?,
-            refresh_token: self.keys.sign(Kind::Refresh, grant, self.refresh_ttl)?,
+            access_token: self.keys.sign(TokenType::Access, grant, self.access_ttl)?,
+            refresh_token: self.keys.sign(TokenType::Refresh, grant, self.refresh_ttl)?,
             // Rounded up: what was issued just now lasts for the whole time.
             expires_in: (expires_in + 1).clamp(0, self.access_ttl.num_seconds()),
         })
@@ -187,15 +189,15 @@ fn now() -> DateTime<Utc> {
 }
 
 impl Authenticate for UsersState {
-    fn viewer<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Viewer>> {
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Viewer>> {
         Box::pin(async move {
-            let claims = self.keys.verify(token, Kind::Access)?;
+            let claims = self.keys.verify(token, TokenType::Access)?;
             let viewer = claims.viewer()?;
             let row = refresh_token::Entity::find_by_id(claims.sid).one(&self.database).await?;
             if row.is_some_and(|row| viewer.is_user(row.user_id)) {
                 Ok(viewer)
             } else {
-                Err(token::invalid())
+                Err(token::invalid_token())
             }
         })
     }

@@ -2,8 +2,11 @@
 
 use chrono::{DateTime, Duration, Utc};
 use jsonwebtoken::Header;
-use schema::{Error, Result};
-use server::token::{self, ALGORITHM, AUDIENCE, Claims, ISSUER, Kind};
+use schema::{
+    Error, Result,
+    viewer::{TOKEN_AUDIENCE, TOKEN_ISSUER},
+};
+use server::token::{self, ALGORITHM, Claims, TokenType};
 use uuid::Uuid;
 
 use crate::signing_keys::Keys;
@@ -19,7 +22,12 @@ pub(crate) struct Grant {
 
 impl Keys {
     /// Signs a token. The same grant gives the same token.
-    pub(crate) fn sign(&self, kind: Kind, grant: &Grant, lifetime: Duration) -> Result<String> {
+    pub(crate) fn sign(
+        &self,
+        kind: TokenType,
+        grant: &Grant,
+        lifetime: Duration,
+    ) -> Result<String> {
         let Grant { session, user, generation, key_id, issued_at } = grant;
         let ring = self.ring();
         // A key that was withdrawn signs no more, not even a token that it signed before.
@@ -31,12 +39,12 @@ impl Keys {
             ..Header::new(ALGORITHM)
         };
         let prefix = match kind {
-            Kind::Access => "a",
-            Kind::Refresh => "r",
+            TokenType::Access => "a",
+            TokenType::Refresh => "r",
         };
         let claims = Claims {
-            iss: ISSUER.to_owned(),
-            aud: AUDIENCE.to_owned(),
+            iss: TOKEN_ISSUER.to_owned(),
+            aud: TOKEN_AUDIENCE.to_owned(),
             sub: user.to_string(),
             sid: *session,
             generation: *generation,
@@ -48,9 +56,9 @@ impl Keys {
     }
 
     /// Verifies a token of ours.
-    pub(crate) fn verify(&self, token: &str, kind: Kind) -> Result<Claims> {
+    pub(crate) fn verify(&self, token: &str, kind: TokenType) -> Result<Claims> {
         let ring = self.ring();
-        let key = ring.key(&token::key_id(token, kind)?).ok_or_else(token::invalid)?;
+        let key = ring.key(&token::key_id(token, kind)?).ok_or_else(token::invalid_token)?;
         token::verify(token, &key.public)
     }
 }
@@ -69,10 +77,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let keys = Keys::open(folder.path()).unwrap();
         let grant = grant(&keys);
-        let token = keys.sign(Kind::Refresh, &grant, Duration::minutes(1)).unwrap();
+        let token = keys.sign(TokenType::Refresh, &grant, Duration::minutes(1)).unwrap();
         let again = Keys::open(folder.path()).unwrap();
-        assert_eq!(again.sign(Kind::Refresh, &grant, Duration::minutes(1)).unwrap(), token);
-        let claims = again.verify(&token, Kind::Refresh).unwrap();
+        assert_eq!(again.sign(TokenType::Refresh, &grant, Duration::minutes(1)).unwrap(), token);
+        let claims = again.verify(&token, TokenType::Refresh).unwrap();
         assert_eq!((claims.sub.as_str(), claims.generation, claims.sid), ("7", 3, grant.session));
     }
 
@@ -81,11 +89,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let keys = Keys::open(folder.path()).unwrap();
         let grant = grant(&keys);
-        let access = keys.sign(Kind::Access, &grant, Duration::minutes(1)).unwrap();
-        assert!(keys.verify(&access, Kind::Access).is_ok());
-        assert!(keys.verify(&access, Kind::Refresh).is_err());
+        let access = keys.sign(TokenType::Access, &grant, Duration::minutes(1)).unwrap();
+        assert!(keys.verify(&access, TokenType::Access).is_ok());
+        assert!(keys.verify(&access, TokenType::Refresh).is_err());
         let late = Grant { issued_at: Utc::now() - Duration::minutes(2), ..grant };
-        let expired = keys.sign(Kind::Access, &late, Duration::minutes(1)).unwrap();
-        assert!(keys.verify(&expired, Kind::Access).is_err());
+        let expired = keys.sign(TokenType::Access, &late, Duration::minutes(1)).unwrap();
+        assert!(keys.verify(&expired, TokenType::Access).is_err());
     }
 }

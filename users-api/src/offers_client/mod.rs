@@ -228,8 +228,8 @@ fn offer(answer: &Answer, node: &Node<'_>, user: Option<i64>) -> Result<Offer> {
 impl Offers {
     pub(crate) fn new(upstream: &Upstream, metrics: &Metrics) -> Self {
         Self {
-            pages: metrics.batches("pages", upstream.clone()),
-            ones: metrics.batches("offers", upstream.clone()),
+            pages: metrics.batch_loader("offer_pages", upstream.clone()),
+            ones: metrics.batch_loader("offer_by_id", upstream.clone()),
         }
     }
 

@@ -22,7 +22,7 @@ use reqwest::{Client, Response, Url, header};
 use schema::{Error, ErrorCode, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use server::{client, metrics::LATENCY};
+use server::{client, metrics::LATENCY_BUCKETS};
 use tokio::time::{sleep, timeout};
 
 /// How often a probe looks whether offers-api is back.
@@ -46,7 +46,7 @@ impl Figures {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let figures = Self {
             requests: Family::default(),
-            latency: Histogram::new(LATENCY),
+            latency: Histogram::new(LATENCY_BUCKETS),
             open: Gauge::default(),
         };
         registry.register(
@@ -253,7 +253,8 @@ impl Upstream {
 
     async fn send(&self, body: Bytes) -> Result<Response, reqwest::Error> {
         let request = self.client.post(Url::clone(&self.endpoint));
-        client::send(request.header(header::CONTENT_TYPE, "application/json").body(body)).await
+        client::send_traced(request.header(header::CONTENT_TYPE, "application/json").body(body))
+            .await
     }
 
     /// Whether offers-api answers anything.
