@@ -1,4 +1,4 @@
-//! Brings every row to another database, such as from SQLite to PostgreSQL.
+//! Copies every row to another database, such as from SQLite to PostgreSQL.
 
 use clap::Args;
 use entity::{keyed_offer, refresh_token, user};
@@ -9,24 +9,24 @@ use sea_orm::{
 };
 use server::{database, metrics::Metrics, settings::Settings};
 
-/// Rows a statement: SQLite takes 32766 values in one.
-const ROWS: u64 = 2000;
+/// Rows in one INSERT: SQLite allows 32766 values.
+const ROWS_PER_INSERT: u64 = 2000;
 
-/// Where to.
+/// The arguments of `copy`.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The database to copy to: `postgres://…` or `sqlite://…`
+    /// URL of the target database: `postgres://…` or `sqlite://…`
     #[arg(long, value_name = "URL")]
     to: String,
 }
 
-/// Copies every row; the tables are made if there are none.
+/// Copies every row. Missing tables are created first.
 pub(crate) async fn run(settings: &Settings, arguments: &Arguments) -> Result<(), String> {
-    let named = |error| format!("DATABASE_URL: {error}");
-    let from = database::connect(settings, &Metrics::default()).await.map_err(named)?;
+    let with_setting_name = |error| format!("DATABASE_URL: {error}");
+    let from = database::connect(settings, &Metrics::default()).await.map_err(with_setting_name)?;
     copy(&from, &arguments.to)
         .await
-        .map_err(|error| format!("--to: {}", database::without_address(&error, &arguments.to)))
+        .map_err(|error| format!("--to: {}", database::redact_url(&error, &arguments.to)))
 }
 
 async fn copy(from: &DatabaseConnection, to: &str) -> Result<(), DbErr> {
@@ -38,18 +38,20 @@ async fn copy(from: &DatabaseConnection, to: &str) -> Result<(), DbErr> {
         return Err(DbErr::Custom("must be empty, and there are users in it".to_owned()));
     }
     // Users first: the others refer to them.
-    let users = table::<user::Entity, _>(from, &to, user::Column::Id).await?;
-    let offers = table::<keyed_offer::Entity, _>(from, &to, keyed_offer::Column::Id).await?;
-    let sessions = table::<refresh_token::Entity, _>(from, &to, refresh_token::Column::Id).await?;
+    let users = copy_table::<user::Entity, _>(from, &to, user::Column::Id).await?;
+    let offers = copy_table::<keyed_offer::Entity, _>(from, &to, keyed_offer::Column::Id).await?;
+    let sessions =
+        copy_table::<refresh_token::Entity, _>(from, &to, refresh_token::Column::Id).await?;
     if to.get_database_backend() == DbBackend::Postgres {
-        count_on::<user::Entity>(&to, "users", user::Column::Id).await?;
-        count_on::<keyed_offer::Entity>(&to, "offers", keyed_offer::Column::Id).await?;
+        reset_sequence::<user::Entity>(&to, "users", user::Column::Id).await?;
+        reset_sequence::<keyed_offer::Entity>(&to, "offers", keyed_offer::Column::Id).await?;
     }
     println!("copied {users} users, {offers} offers, {sessions} sessions");
     Ok(())
 }
 
-async fn table<E, A>(
+/// Copies a table in pages, in the order of its key. Returns the number of rows.
+async fn copy_table<E, A>(
     from: &DatabaseConnection,
     to: &DatabaseConnection,
     key: E::Column,
@@ -67,7 +69,7 @@ where
             let last: sea_orm::Value = last;
             page.after(last);
         }
-        let rows = page.first(ROWS).all(from).await?;
+        let rows = page.first(ROWS_PER_INSERT).all(from).await?;
         let Some(end) = rows.last().cloned() else { return Ok(copied) };
         last = end.into_active_model().get(key).into_value();
         copied += rows.len();
@@ -76,8 +78,8 @@ where
     }
 }
 
-/// Lets PostgreSQL count on from the highest id, which it did not give itself.
-async fn count_on<E: EntityTrait>(
+/// Sets the ID sequence of PostgreSQL to the highest copied ID.
+async fn reset_sequence<E: EntityTrait>(
     to: &DatabaseConnection,
     name: &str,
     key: E::Column,

@@ -26,7 +26,7 @@ use tower::ServiceExt;
 struct Nobody;
 
 impl Authenticate for Nobody {
-    fn viewer<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Viewer>> {
+    fn authenticate<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Viewer>> {
         Box::pin(std::future::ready(Ok(Viewer::Anonymous)))
     }
 }

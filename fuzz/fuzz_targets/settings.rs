@@ -7,19 +7,19 @@ use axum::http::HeaderValue;
 use chrono::{TimeDelta, Utc};
 use clap::Parser;
 use libfuzzer_sys::fuzz_target;
-use server::settings::{Addresses, Settings, http_url, moment, network, span};
-use users_api::{Own, Upstream};
+use server::settings::{BindAddresses, Settings, http_url, network, parse_duration, parse_timeout};
+use users_api::{OffersClientSettings, UsersSettings};
 
 #[derive(Parser)]
 struct All {
     #[command(flatten)]
     settings: Settings,
     #[command(flatten)]
-    addresses: Addresses,
+    addresses: BindAddresses,
     #[command(flatten)]
-    own: Own,
+    own: UsersSettings,
     #[command(flatten)]
-    upstream: Upstream,
+    upstream: OffersClientSettings,
 }
 
 fuzz_target!(|text: &str| {
@@ -33,13 +33,13 @@ fuzz_target!(|text: &str| {
         Err(error) => assert!(!error.to_string().is_empty()),
     }
     for text in text.lines() {
-        if let Ok(span) = span(text) {
+        if let Ok(span) = parse_duration(text) {
             let span = TimeDelta::from_std(span).expect("a span fits");
             assert!(Utc::now().checked_add_signed(span).is_some(), "{text}");
         }
         if let Ok(url) = http_url(text) {
             assert!(url.has_host(), "{text}");
         }
-        let _ = (moment(text), network(text));
+        let _ = (parse_timeout(text), network(text));
     }
 });

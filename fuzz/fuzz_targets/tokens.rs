@@ -11,10 +11,13 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::Utc;
 use jsonwebtoken::DecodingKey;
 use libfuzzer_sys::fuzz_target;
-use schema::Viewer;
+use schema::{
+    Viewer,
+    viewer::{TOKEN_AUDIENCE, TOKEN_ISSUER},
+};
 use server::{
     auth,
-    token::{self, AUDIENCE, ISSUER, Kind},
+    token::{self, TokenType},
 };
 
 /// Always the same, so that a finding can be repeated.
@@ -26,7 +29,7 @@ static KEY: LazyLock<DecodingKey> =
 fuzz_target!(|data: &[u8]| {
     if let Ok(value) = HeaderValue::from_bytes(data) {
         let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value)]);
-        if let Ok(Some(token)) = auth::bearer(&headers) {
+        if let Ok(Some(token)) = auth::bearer_token(&headers) {
             assert!(!token.is_empty());
             assert!(token::verify(token, &KEY).is_err(), "nobody has signed it");
         }
@@ -38,10 +41,10 @@ fuzz_target!(|data: &[u8]| {
     let signature = PAIR.sign(signed.as_bytes());
     let token = format!("{signed}.{}", encode(signature.as_ref()));
 
-    let kinds = [Kind::Access, Kind::Refresh].map(|kind| token::key_id(&token, kind).is_ok());
+    let kinds = [TokenType::Access, TokenType::Refresh].map(|kind| token::key_id(&token, kind).is_ok());
     assert_ne!(kinds, [true, true]);
     if let Ok(claims) = token::verify(&token, &KEY) {
-        assert_eq!((claims.iss.as_str(), claims.aud.as_str()), (ISSUER, AUDIENCE));
+        assert_eq!((claims.iss.as_str(), claims.aud.as_str()), (TOKEN_ISSUER, TOKEN_AUDIENCE));
         let now = Utc::now().timestamp();
         assert!(claims.exp >= now - 1 && claims.iat <= now + 60, "{claims:?}");
         if let Ok(Viewer::User { id, .. }) = claims.viewer() {

@@ -123,13 +123,13 @@ fn indexes() -> [IndexCreateStatement; 3] {
             .col(Offers::UserId)
             .col(Offers::Id)
             .to_owned(),
-        // The cascade from users, and the end of all sessions of a user.
+        // The cascade from users, and the deletion of all sessions of a user.
         Index::create()
             .name("refresh_tokens_user_id_idx")
             .table(RefreshTokens::Table)
             .col(RefreshTokens::UserId)
             .to_owned(),
-        // The sweep of what has expired.
+        // The deletion of expired sessions.
         Index::create()
             .name("refresh_tokens_expires_at_idx")
             .table(RefreshTokens::Table)

@@ -7,56 +7,38 @@ mod jwks;
 mod loaders;
 mod offer_events;
 mod rest;
+mod settings;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_graphql::{
     Context, SDLExportOptions, SchemaBuilder, ValidationMode, dataloader::DataLoader,
 };
-use clap::Args;
+use axum::http::HeaderName;
 use schema::{BatchLoader, Security, descriptions, limits};
 use sea_orm::DatabaseConnection;
 use server::{
-    app::{self, Parts},
+    app::{self, ServiceParts},
     auth::Authenticator,
     client, database, graphql as graphql_http,
     metrics::Metrics,
-    serve::App,
-    settings::{self, Settings, Switch},
-    web_ui::{self, Link, Pages},
+    serve::AppService,
+    settings::{Settings, Switch},
+    web_ui::{self, Card, UiConfig},
 };
 use tokio::sync::watch;
 
 use graphql::offers::{OfferConnection, OfferMutation, OfferQuery};
-use jwks::Jwks;
+use jwks::JwksCache;
 use loaders::OfferLoader;
 use offer_events::{Feed, OfferSubscription};
+
+pub use settings::OffersSettings;
 
 /// The name of the service.
 pub const NAME: &str = "offers-api";
 /// How often the keys of requests that are kept no longer are taken away.
 const SWEEP: Duration = Duration::from_hours(1);
-
-/// What only this service needs to know.
-#[derive(Clone, Debug, Args)]
-pub struct Own {
-    /// Where the public keys of the Users service are
-    #[arg(
-        long,
-        env,
-        default_value = "http://127.0.0.1:8001/.well-known/jwks.json",
-        value_name = "URL",
-        value_parser = settings::http_url
-    )]
-    pub jwks_url: reqwest::Url,
-    /// Certificates to trust at `JWKS_URL`, PEM
-    #[arg(long, env, value_name = "FILE")]
-    pub jwks_ca: Option<PathBuf>,
-    /// The way past a pooler that `DATABASE_URL` leads to: who listens for the offers of other
-    /// instances needs a connection for itself
-    #[arg(long, env, hide_env_values = true, value_name = "URL")]
-    pub database_listen_url: Option<String>,
-}
 
 /// The GraphQL schema of this service.
 type Schema = async_graphql::Schema<OfferQuery, OfferMutation, OfferSubscription>;
@@ -79,9 +61,9 @@ impl OffersState {
         metrics: &Metrics,
     ) -> Self {
         Self {
-            by_id: metrics.batches("offers", OfferLoader(database.clone())),
-            of_user: metrics.batches("pages", OfferLoader(database.clone())),
-            new: metrics.batches("new", OfferLoader(database.clone())),
+            by_id: metrics.batch_loader("offer_by_id", OfferLoader(database.clone())),
+            of_user: metrics.batch_loader("offer_pages", OfferLoader(database.clone())),
+            new: metrics.batch_loader("create_offer", OfferLoader(database.clone())),
             database,
             security,
             feed,
@@ -114,9 +96,9 @@ pub fn sdl() -> String {
 /// Names a bad setting and says what is wrong with it.
 pub async fn app(
     settings: &Settings,
-    own: &Own,
+    own: &OffersSettings,
     stopping: watch::Receiver<bool>,
-) -> Result<App, String> {
+) -> Result<AppService, String> {
     let metrics = Metrics::default();
     let database = database::connect(settings, &metrics)
         .await
@@ -126,8 +108,8 @@ pub async fn app(
     let offers = Arc::new(OffersState::new(database.clone(), settings.security, feed, &metrics));
     tokio::spawn(sweep(database.clone()));
     let client =
-        client::new(own.jwks_ca.as_deref()).map_err(|error| format!("JWKS_CA: {error}"))?;
-    let authenticator: Authenticator = Arc::new(Jwks::new(client, own.jwks_url.to_string()));
+        client::build(own.jwks_ca.as_deref()).map_err(|error| format!("JWKS_CA: {error}"))?;
+    let authenticator: Authenticator = Arc::new(JwksCache::new(client, own.jwks_url.to_string()));
 
     let outside = limits::apply(types()).data(Arc::clone(&offers)).finish();
     let trusted = types().data(offers).validation_mode(ValidationMode::Fast).finish();
@@ -141,9 +123,17 @@ pub async fn app(
         ..graphql_http::Endpoint::new(outside, Arc::clone(&authenticator))
     });
     let api = rest::router(trusted)?.merge(graphql);
-    let tables = entity::probes();
-    let parts = Parts { settings, database, tables, metrics, authenticator, stopping, api, open };
-    Ok(app::assemble(parts))
+    Ok(app::build(ServiceParts {
+        settings,
+        database,
+        readiness_queries: entity::probes(),
+        metrics,
+        authenticator,
+        cors_headers: vec![HeaderName::from_static("idempotency-key")],
+        stopping,
+        api,
+        public: open,
+    }))
 }
 
 async fn sweep(database: DatabaseConnection) {
@@ -151,17 +141,17 @@ async fn sweep(database: DatabaseConnection) {
     loop {
         hours.tick().await;
         if let Ok(swept @ 1..) = idempotency::forget(&database).await {
-            tracing::info!(swept, "keys of requests forgotten");
+            tracing::info!(swept, "cleared expired idempotency keys");
         }
     }
 }
 
-fn pages(settings: &Settings) -> Pages {
-    Pages {
+fn pages(settings: &Settings) -> UiConfig {
+    UiConfig {
         service: NAME,
         title: "Offers",
         summary: "Classified ads: creates and reads what users offer.",
-        links: vec![Link {
+        cards: vec![Card {
             href: None,
             label: "users-api",
             text: "The Users service: who registers, logs in and offers.",

@@ -1,32 +1,25 @@
 //! Who asks, and what they may do.
 
-use std::str::FromStr;
-
 use async_graphql::Context;
 use chrono::{DateTime, Utc};
+use clap::ValueEnum;
 use uuid::Uuid;
 
 use crate::{Error, ErrorCode, Result};
 
-/// How much a client must prove, the setting `SECURITY`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The `iss` of every token.
+pub const TOKEN_ISSUER: &str = "classifieds-users";
+/// The `aud` of every token.
+pub const TOKEN_AUDIENCE: &str = "classifieds";
+
+/// The access mode of a service, the setting `SECURITY`. The comments of the variants are part of
+/// `--help`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Security {
-    /// Asks for nothing that the specification does not: for trying out.
+    /// Access tokens are optional, for trials
     Spec,
-    /// Needs the access token of the user concerned: for the internet.
+    /// Requests need the access token of the user concerned, for the internet
     Strict,
-}
-
-impl FromStr for Security {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "spec" => Ok(Self::Spec),
-            "strict" => Ok(Self::Strict),
-            _ => Err("must be spec or strict"),
-        }
-    }
 }
 
 /// Who asks, as their access token says.

@@ -33,7 +33,6 @@ mod seed;
 mod settings;
 mod shutdown;
 mod signals;
-mod sources;
 mod tls;
 mod tokens;
 mod traces;

@@ -28,3 +28,20 @@ fn users_graphql_matches_the_code() {
 fn offers_graphql_matches_the_code() {
     assert_schema_file("offers.graphql", &offers_api::sdl());
 }
+
+/// The limits are constants in the code and numbers in descriptions.
+#[test]
+fn descriptions_name_the_limits() {
+    let body = format!("The body is larger than {} KiB.", server::app::MAX_BODY_BYTES / 1024);
+    for sdl in [users_api::sdl(), offers_api::sdl()] {
+        assert!(sdl.contains(&body));
+        let sizes: Vec<_> = ["at most ", "The first "]
+            .into_iter()
+            .flat_map(|words| sdl.split(words).skip(1))
+            .map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap())
+            .collect();
+        assert!(sizes.len() >= 5, "{sizes:?}");
+        let page = schema::pagination::MAX_PAGE_SIZE.to_string();
+        assert!(sizes.iter().all(|size| *size == page), "{sizes:?}");
+    }
+}

@@ -253,7 +253,7 @@ impl OffersState {
         let made = made.map(Arc::unwrap_or_clone);
         let row =
             made.ok_or_else(|| Error::internal("an offer was created and not returned"))??;
-        self.feed.created(&row);
+        self.feed.publish(&row);
         Ok(row.into())
     }
 
@@ -266,7 +266,7 @@ impl OffersState {
     ) -> Result<Offer> {
         match idempotency::create(&self.database, key, user_id, title, text).await? {
             Created::New(row) => {
-                self.feed.created(&row);
+                self.feed.publish(&row);
                 Ok(row.into())
             }
             Created::Before(row) => Ok(row.into()),

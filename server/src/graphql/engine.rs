@@ -74,7 +74,7 @@ impl<E: Executor> Engine<E> {
         let schema = self.schema.clone();
         let execution = async move { schema.execute(operation.request).await };
         let response = if operation.kind == OperationType::Mutation {
-            telemetry::spawn(execution).await.ok()
+            telemetry::spawn_instrumented(execution).await.ok()
         } else {
             AssertUnwindSafe(execution).catch_unwind().await.ok()
         };

@@ -67,9 +67,9 @@ async fn viewer<E>(shared: &Shared<E>, head: &Parts) -> Result<Viewer> {
     if let Some(viewer) = head.extensions.get::<Viewer>() {
         return Ok(*viewer);
     }
-    match auth::bearer(&head.headers)? {
+    match auth::bearer_token(&head.headers)? {
         None => Ok(Viewer::Anonymous),
-        Some(token) => shared.authenticator.viewer(token).await,
+        Some(token) => shared.authenticator.authenticate(token).await,
     }
 }
 

@@ -155,6 +155,7 @@ async fn connect(url: &str) -> DatabaseConnection {
 }
 
 /// Executes statements that create or drop databases, which no entity can express.
+#[allow(clippy::disallowed_methods, reason = "manages whole databases")]
 async fn execute_on_server(statements: &[impl AsRef<str>]) {
     let server = connect(&postgres_url("postgres")).await;
     for statement in statements {

@@ -228,8 +228,8 @@ fn offer(answer: &GraphqlResponse, node: &Node<'_>, user: Option<i64>) -> Result
 impl Offers {
     pub(crate) fn new(transport: &Transport, metrics: &Metrics) -> Self {
         Self {
-            pages: metrics.batches("offer_pages", transport.clone()),
-            ones: metrics.batches("offer_by_id", transport.clone()),
+            pages: metrics.batch_loader("offer_pages", transport.clone()),
+            ones: metrics.batch_loader("offer_by_id", transport.clone()),
         }
     }
 

@@ -21,7 +21,7 @@ use reqwest::{Client, Response, Url, header};
 use schema::{Error, ErrorCode, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use server::{client, metrics::LATENCY};
+use server::{client, metrics::LATENCY_BUCKETS};
 use tokio::{
     sync::watch,
     time::{sleep, timeout},
@@ -47,7 +47,7 @@ impl TransportMetrics {
     pub(crate) fn new(registry: &mut Registry) -> Self {
         let metrics = Self {
             requests: Family::default(),
-            duration: Histogram::new(LATENCY),
+            duration: Histogram::new(LATENCY_BUCKETS),
             circuit_open: Gauge::default(),
         };
         registry.register(
@@ -252,7 +252,8 @@ impl Transport {
 
     async fn post(&self, body: Bytes) -> Result<Response, reqwest::Error> {
         let request = self.client.post(Url::clone(&self.endpoint));
-        client::send(request.header(header::CONTENT_TYPE, "application/json").body(body)).await
+        client::send_traced(request.header(header::CONTENT_TYPE, "application/json").body(body))
+            .await
     }
 
     /// Returns true if offers-api responds, with whatever status.

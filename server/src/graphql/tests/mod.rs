@@ -25,7 +25,7 @@ use crate::auth::Authenticate;
 struct Tokens;
 
 impl Authenticate for Tokens {
-    fn viewer<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Viewer>> {
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Viewer>> {
         let lives = |time| {
             Ok(Viewer::User { id: 7, session: uuid::Uuid::nil(), expires_at: Utc::now() + time })
         };

@@ -140,7 +140,7 @@ impl<E: Executor> Connection<E> {
         let viewer = match &self.token {
             None => Ok(Viewer::Anonymous),
             Some(token) => {
-                let viewer = self.shared.authenticator.viewer(token);
+                let viewer = self.shared.authenticator.authenticate(token);
                 let late = |_| Close::init_timeout();
                 timeout(self.shared.sockets.init, viewer).await.map_err(late)?
             }

@@ -140,7 +140,7 @@ pub(super) fn token(payload: &Map<String, Value>) -> Result<Option<String>> {
     let value = HeaderValue::from_str(value.as_str().unwrap_or_default())
         .unwrap_or(HeaderValue::from_static(""));
     let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value)]);
-    auth::bearer(&headers).map(|token| token.map(str::to_owned))
+    auth::bearer_token(&headers).map(|token| token.map(str::to_owned))
 }
 
 #[derive(Serialize)]

@@ -56,7 +56,7 @@ pub(super) async fn upgrade<E: Executor>(
     headers: HeaderMap,
     mut upgrade: WebSocketUpgrade,
 ) -> Response {
-    let token = match auth::bearer(&headers) {
+    let token = match auth::bearer_token(&headers) {
         Ok(token) => token.map(str::to_owned),
         Err(error) => return axum::response::IntoResponse::into_response(Problem::from(error)),
     };
@@ -71,6 +71,6 @@ pub(super) async fn upgrade<E: Executor>(
     let origin = client_ip::current();
     upgrade.max_message_size(BODY).max_frame_size(BODY).on_upgrade(move |socket| {
         let connection = connection::Connection::new(shared, socket, token);
-        client_ip::serve(origin, connection.run(spoken))
+        client_ip::scope(origin, connection.run(spoken))
     })
 }

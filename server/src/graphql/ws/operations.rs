@@ -104,7 +104,7 @@ fn refused(error: impl Into<Refusal>) -> What {
 async fn run<E: Executor>(shared: Arc<Shared<E>>, params: Params, token: Option<Arc<str>>) -> Said {
     let viewer = match token {
         None => Viewer::Anonymous,
-        Some(token) => match shared.authenticator.viewer(&token).await {
+        Some(token) => match shared.authenticator.authenticate(&token).await {
             Ok(viewer) => viewer,
             Err(error) if error.code == ErrorCode::InvalidToken => {
                 return just(What::Close(Close::forbidden()));
