@@ -24,12 +24,12 @@ use async_graphql::{
 };
 use axum::{Json, Router, http::header, routing::get};
 use chrono::TimeDelta;
-use schema::{BatchLoader, Security, descriptions, limits};
+use schema::{BatchLoader, Security, descriptions};
 use sea_orm::DatabaseConnection;
 use server::{
     app::{self, Parts},
     auth::Authenticator,
-    client, database, graphql as graphql_http,
+    client, database, graphql_endpoint,
     metrics::Metrics,
     serve::App,
     settings::{Settings, Switch},
@@ -121,15 +121,16 @@ pub async fn app(
     let pages = pages(settings);
     let open = open(Arc::clone(&users), &pages)?;
     let authenticator: Authenticator = Arc::clone(&users) as _;
-    let outside = limits::apply(types()).data(Arc::clone(&users)).finish();
+    let outside =
+        graphql_endpoint::public_schema(types().data(Arc::clone(&users)), settings.introspection);
     let trusted = types().data(users).validation_mode(ValidationMode::Fast).finish();
     let graphql = graphql_http::router(graphql_http::Endpoint {
         introspection: settings.introspection == Switch::On,
-        page: (settings.graphiql == Switch::On)
-            .then(|| Arc::new(move || web_ui::graphiql(&pages)) as graphql_http::Page),
-        once: &["register", "authenticate", "refresh", "changePassword"],
+        landing_page: (settings.graphiql == Switch::On)
+            .then(|| Arc::new(move || web_ui::graphiql(&pages)) as graphql_http::LandingPage),
+        single_use_fields: &["register", "authenticate", "refresh", "changePassword"],
         shutdown: stopping.clone(),
-        ..graphql_http::Endpoint::new(outside, Arc::clone(&authenticator))
+        ..graphql_endpoint::endpoint(outside, Arc::clone(&authenticator))
     });
     let api = rest::router(trusted)?.merge(graphql);
     let tables = entity::probes();

@@ -46,11 +46,16 @@ fn filter(text: &str) -> Result<EnvFilter, ParseError> {
     Ok(filter)
 }
 
+/// Wraps work that runs in another task, so that its logs and traces stay with this request.
+pub(crate) fn in_current_context<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    work.in_current_span().with_current_context()
+}
+
 /// Runs work in a task of its own, which goes on to its end also where nobody waits for it any
 /// more. What it logs and does stays with the request that it is for.
 pub fn spawn<F>(work: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    tokio::spawn(work.in_current_span().with_current_context())
+    tokio::spawn(in_current_context(work))
 }
