@@ -1,7 +1,7 @@
 //! A GraphQL server. Prints its address; `--stock` serves the same schema with `async-graphql-axum`.
 use async_graphql::{EmptyMutation, Object, Schema, Subscription};
 use async_graphql_axum::{GraphQL, GraphQLSubscription};
-use axum::{Router, routing::post_service};
+use axum::Router;
 use futures_util::{Stream, stream};
 use graphql_http::{Endpoint, PATH, WEBSOCKET_PATH, router};
 
@@ -25,10 +25,8 @@ impl Subscriptions {
 async fn main() -> std::io::Result<()> {
     let schema = Schema::new(Query, EmptyMutation, Subscriptions);
     let app = if std::env::args().any(|argument| argument == "--stock") {
-        let stock =
-            post_service(GraphQL::new(schema.clone())).get_service(GraphQL::new(schema.clone()));
         Router::new()
-            .route(PATH, stock)
+            .route_service(PATH, GraphQL::new(schema.clone()))
             .route_service(WEBSOCKET_PATH, GraphQLSubscription::new(schema))
     } else {
         router(Endpoint::new(schema, ()))
