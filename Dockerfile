@@ -8,13 +8,15 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY bench/Cargo.toml bench/
 COPY certs/Cargo.toml certs/
+COPY direct-json/Cargo.toml direct-json/
 COPY entity/Cargo.toml entity/
+COPY graphql-http/Cargo.toml graphql-http/
 COPY migration/Cargo.toml migration/
 COPY offers-api/Cargo.toml offers-api/
 COPY schema/Cargo.toml schema/
-COPY server/Cargo.toml service/
+COPY server/Cargo.toml server/
 COPY users-api/Cargo.toml users-api/
-RUN for crate in . bench certs entity migration offers-api schema server users-api; do \
+RUN for crate in . bench certs direct-json entity graphql-http migration offers-api schema server users-api; do \
         mkdir -p $crate/src && touch $crate/src/lib.rs && echo 'fn main() {}' >$crate/src/main.rs; \
     done \
     && mkdir bench/benches && touch bench/benches/parts.rs bench/benches/loaders.rs \

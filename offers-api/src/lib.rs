@@ -15,12 +15,12 @@ use async_graphql::{
     Context, SDLExportOptions, SchemaBuilder, ValidationMode, dataloader::DataLoader,
 };
 use axum::http::HeaderName;
-use schema::{BatchLoader, Security, descriptions, limits};
+use schema::{BatchLoader, Security, descriptions};
 use sea_orm::DatabaseConnection;
 use server::{
     app::{self, ServiceParts},
     auth::Authenticator,
-    client, database, graphql as graphql_http,
+    client, database, graphql_endpoint,
     metrics::Metrics,
     serve::AppService,
     settings::{Settings, Switch},
@@ -111,16 +111,17 @@ pub async fn app(
         client::build(own.jwks_ca.as_deref()).map_err(|error| format!("JWKS_CA: {error}"))?;
     let authenticator: Authenticator = Arc::new(JwksCache::new(client, own.jwks_url.to_string()));
 
-    let outside = limits::apply(types()).data(Arc::clone(&offers)).finish();
+    let outside =
+        graphql_endpoint::public_schema(types().data(Arc::clone(&offers)), settings.introspection);
     let trusted = types().data(offers).validation_mode(ValidationMode::Fast).finish();
     let pages = pages(settings);
     let open = web_ui::router(&pages).map_err(|error| error.to_string())?;
     let graphql = graphql_http::router(graphql_http::Endpoint {
         introspection: settings.introspection == Switch::On,
-        page: (settings.graphiql == Switch::On)
-            .then(|| Arc::new(move || web_ui::graphiql(&pages)) as graphql_http::Page),
+        landing_page: (settings.graphiql == Switch::On)
+            .then(|| Arc::new(move || web_ui::graphiql(&pages)) as graphql_http::LandingPage),
         shutdown: stopping.clone(),
-        ..graphql_http::Endpoint::new(outside, Arc::clone(&authenticator))
+        ..graphql_endpoint::endpoint(outside, Arc::clone(&authenticator))
     });
     let api = rest::router(trusted)?.merge(graphql);
     Ok(app::build(ServiceParts {

@@ -8,24 +8,15 @@ use async_graphql::SchemaBuilder;
 pub const DEPTH: usize = 16;
 /// Fields, each counted as often as the page it stands on may repeat it.
 pub const COMPLEXITY: usize = 200_000;
-/// Aliases in a document.
-pub const ALIASES: usize = 50;
-/// Directives on one field.
-pub const DIRECTIVES: usize = 8;
 
 /// How many rows a list without a size of its own is counted as.
 pub const UNSIZED_LIST_COST: usize = 20;
 
-/// Puts the limits on a schema that outside documents reach.
+/// Puts the limits on a schema that outside documents reach. Those that need no schema, such as the
+/// number of aliases, are set where documents are parsed: `graphql_http::Limits`.
 #[must_use]
 pub fn apply<Q, M, S>(builder: SchemaBuilder<Q, M, S>) -> SchemaBuilder<Q, M, S> {
-    builder
-        .limit_depth(DEPTH)
-        // Counts fragments as levels too.
-        .limit_recursive_depth(2 * DEPTH)
-        .limit_complexity(COMPLEXITY)
-        .limit_aliases(ALIASES)
-        .limit_directives(DIRECTIVES)
+    builder.limit_depth(DEPTH).limit_complexity(COMPLEXITY)
 }
 
 /// The complexity of a page: its fields as often as the page can hold rows.

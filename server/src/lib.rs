@@ -6,7 +6,7 @@ pub mod client;
 pub mod client_ip;
 mod connection_limits;
 pub mod database;
-pub mod graphql;
+pub mod graphql_endpoint;
 mod health;
 pub mod metrics;
 pub mod openapi;

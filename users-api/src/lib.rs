@@ -26,11 +26,10 @@ use axum::{
     routing::get,
 };
 use chrono::TimeDelta;
-use schema::limits;
 use server::{
     app::{self, ServiceParts},
     auth::Authenticator,
-    client, database, graphql as graphql_http,
+    client, database, graphql_endpoint,
     metrics::Metrics,
     serve::AppService,
     settings::{Settings, Switch},
@@ -112,16 +111,19 @@ pub async fn app(
     let pages = ui_config(settings);
     let open = public_routes(keys, &pages)?;
     let authenticator: Authenticator = sessions;
-    let public_schema = limits::apply(schema_builder()).data(Arc::clone(&state)).finish();
+    let public_schema = graphql_endpoint::public_schema(
+        schema_builder().data(Arc::clone(&state)),
+        settings.introspection,
+    );
     let internal_schema =
         schema_builder().data(state).validation_mode(ValidationMode::Fast).finish();
     let graphql = graphql_http::router(graphql_http::Endpoint {
         introspection: settings.introspection == Switch::On,
-        page: (settings.graphiql == Switch::On)
-            .then(|| Arc::new(move || web_ui::graphiql(&pages)) as graphql_http::Page),
-        once: &["register", "authenticate", "refresh", "changePassword"],
+        landing_page: (settings.graphiql == Switch::On)
+            .then(|| Arc::new(move || web_ui::graphiql(&pages)) as graphql_http::LandingPage),
+        single_use_fields: &["register", "authenticate", "refresh", "changePassword"],
         shutdown: stopping.clone(),
-        ..graphql_http::Endpoint::new(public_schema, Arc::clone(&authenticator))
+        ..graphql_endpoint::endpoint(public_schema, Arc::clone(&authenticator))
     });
     let api = rest::router(internal_schema)?.merge(graphql);
     Ok(app::build(ServiceParts {

@@ -17,8 +17,6 @@ use schema::{
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::graphql;
-
 mod body;
 mod params;
 
@@ -127,7 +125,7 @@ pub async fn check(schema: &impl Executor, folder: &str) -> Result<usize, String
         // A page is weighed by its size.
         let variables = Variables::from_json(serde_json::json!({ "first": 1 }));
         let parsed = parse_query(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-        if !graphql::distinct(&parsed) {
+        if !graphql_http::has_unique_keys(&parsed) {
             return Err(format!("{}: selects a field twice", file.display()));
         }
         let response = schema.execute(Request::new(text).variables(variables)).await;

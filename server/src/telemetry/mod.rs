@@ -48,11 +48,16 @@ fn parse_filter(text: &str) -> Result<EnvFilter, ParseError> {
     Ok(filter)
 }
 
+/// Wraps work that runs in another task, so that its logs and spans belong to the trace of the caller.
+pub(crate) fn in_current_context<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    work.in_current_span().with_current_context()
+}
+
 /// Runs work in a task of its own, which ends even if its caller is cancelled. Its logs and spans
 /// belong to the trace of the caller.
 pub fn spawn_instrumented<F>(work: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    tokio::spawn(work.in_current_span().with_current_context())
+    tokio::spawn(in_current_context(work))
 }
