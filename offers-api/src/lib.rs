@@ -23,7 +23,7 @@ use server::{
     client, database, graphql as graphql_http,
     metrics::Metrics,
     serve::AppService,
-    settings::{Settings, Switch},
+    settings::Settings,
     web_ui::{self, Card, UiConfig},
 };
 use tokio::sync::watch;
@@ -116,8 +116,9 @@ pub async fn app(
     let pages = pages(settings);
     let open = web_ui::router(&pages).map_err(|error| error.to_string())?;
     let graphql = graphql_http::router(graphql_http::Endpoint {
-        introspection: settings.introspection == Switch::On,
-        page: (settings.graphiql == Switch::On)
+        introspection: settings.introspection,
+        page: settings
+            .graphiql
             .then(|| Arc::new(move || web_ui::graphiql(&pages)) as graphql_http::Page),
         shutdown: stopping.clone(),
         ..graphql_http::Endpoint::new(outside, Arc::clone(&authenticator))
@@ -156,7 +157,7 @@ fn pages(settings: &Settings) -> UiConfig {
             label: "users-api",
             text: "The Users service: who registers, logs in and offers.",
         }],
-        graphiql: settings.graphiql == Switch::On,
+        graphiql: settings.graphiql,
         queries: &[
             include_str!("../graphiql/offers.graphql"),
             include_str!("../graphiql/create.graphql"),

@@ -36,7 +36,7 @@ use server::{
     client, database, graphql as graphql_http,
     metrics::Metrics,
     serve::AppService,
-    settings::{Settings, Switch},
+    settings::Settings,
     web_ui::{self, Card, UiConfig},
 };
 use tokio::sync::watch;
@@ -128,8 +128,9 @@ pub async fn app(
     let outside = limits::apply(types()).data(Arc::clone(&users)).finish();
     let trusted = types().data(users).validation_mode(ValidationMode::Fast).finish();
     let graphql = graphql_http::router(graphql_http::Endpoint {
-        introspection: settings.introspection == Switch::On,
-        page: (settings.graphiql == Switch::On)
+        introspection: settings.introspection,
+        page: settings
+            .graphiql
             .then(|| Arc::new(move || web_ui::graphiql(&pages)) as graphql_http::Page),
         once: &["register", "authenticate", "refresh", "changePassword"],
         shutdown: stopping.clone(),
@@ -222,7 +223,7 @@ fn pages(settings: &Settings) -> UiConfig {
                 text: "The Offers service: classified ads of users.",
             },
         ],
-        graphiql: settings.graphiql == Switch::On,
+        graphiql: settings.graphiql,
         queries: &[
             include_str!("../graphiql/user_with_offers.graphql"),
             include_str!("../graphiql/register.graphql"),
