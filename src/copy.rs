@@ -14,14 +14,14 @@ const ROWS_PER_INSERT: u64 = 2000;
 
 /// The arguments of `copy`.
 #[derive(Args)]
-pub(crate) struct Arguments {
+pub(crate) struct CopyArgs {
     /// URL of the target database: `postgres://…` or `sqlite://…`
     #[arg(long, value_name = "URL")]
     to: String,
 }
 
 /// Copies every row. Missing tables are created first.
-pub(crate) async fn run(settings: &Settings, arguments: &Arguments) -> Result<(), String> {
+pub(crate) async fn run(settings: &Settings, arguments: &CopyArgs) -> Result<(), String> {
     let with_setting_name = |error| format!("DATABASE_URL: {error}");
     let from = database::connect(settings, &Metrics::default()).await.map_err(with_setting_name)?;
     copy(&from, &arguments.to)

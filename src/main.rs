@@ -16,7 +16,7 @@ use server::{
     metrics::Metrics,
     runtime,
     serve::Listeners,
-    settings::{self, BindAddress, Settings, Switch},
+    settings::{self, BindAddress, Settings},
     telemetry,
     tls::CertificateFiles,
 };
@@ -39,7 +39,7 @@ struct Cli {
     #[command(flatten)]
     settings: Settings,
     #[command(flatten)]
-    own: users_api::UsersSettings,
+    users_settings: users_api::UsersSettings,
 }
 
 #[derive(Subcommand)]
@@ -47,7 +47,7 @@ enum Command {
     /// Fill the database with demo data: `demo1` … `demoN`, password `demo`; safe to run again
     Seed(seed::Arguments),
     /// Copy every row to an empty database, such as from SQLite to PostgreSQL
-    Copy(copy::Arguments),
+    Copy(copy::CopyArgs),
 }
 
 /// The addresses of both services.
@@ -69,10 +69,12 @@ struct Addresses {
 }
 
 fn main() {
-    let Cli { command, addresses, settings, own } = settings::parse_args(defaults);
+    let Cli { command, addresses, settings, users_settings } = settings::parse_args(defaults);
     let program = async {
-        let _telemetry = telemetry::start("classifieds", &settings)?;
-        let Some(command) = command else { return serve(&addresses, &settings, &own).await };
+        let _telemetry = telemetry::init("classifieds", &settings)?;
+        let Some(command) = command else {
+            return serve(&addresses, &settings, &users_settings).await;
+        };
         migrate(&settings).await?;
         match command {
             Command::Seed(arguments) => seed::run(&settings, &arguments).await,
@@ -102,7 +104,7 @@ async fn migrate(settings: &Settings) -> Result<(), String> {
 async fn serve(
     addresses: &Addresses,
     settings: &Settings,
-    own: &users_api::UsersSettings,
+    users_settings: &users_api::UsersSettings,
 ) -> Result<(), String> {
     let files = &settings.certificate;
     let https = [addresses.users_https_addr, addresses.offers_https_addr];
@@ -132,12 +134,13 @@ async fn serve(
     };
     let ((stop_users, stopping_users), (stop_offers, stopping_offers)) =
         (watch::channel(false), watch::channel(false));
-    let users_app = users_api::app(settings, own, &offers_client, stopping_users).await?;
+    let users_app =
+        users_api::app(settings, users_settings, &offers_client, stopping_users).await?;
     let offers_app = offers_api::app(settings, &offers_settings, stopping_offers).await?;
 
     users.print_addresses(users_api::NAME);
     offers.print_addresses(offers_api::NAME);
-    print_links(&users, &offers, settings.graphiql == Switch::On);
+    print_links(&users, &offers, settings.graphiql);
     let served = tokio::try_join!(
         users.serve(users_app, stop_users, settings.drain),
         offers.serve(offers_app, stop_offers, settings.drain),

@@ -27,14 +27,14 @@ const MIN_FIRST_REFETCH: Duration = Duration::from_secs(1);
 const MAX_AGE: Duration = Duration::from_mins(5);
 
 /// Keys by their IDs.
-type Keys = Arc<HashMap<String, DecodingKey>>;
+type KeysById = Arc<HashMap<String, DecodingKey>>;
 
 /// Verifies access tokens with the keys at a URL.
 pub(crate) struct JwksCache {
     client: reqwest::Client,
     url: String,
     /// The last keys fetched, and the time of that fetch.
-    keys: RwLock<Option<(Keys, Instant)>>,
+    keys: RwLock<Option<(KeysById, Instant)>>,
     last_attempt: Mutex<Option<Instant>>,
 }
 
@@ -47,7 +47,7 @@ impl JwksCache {
     ///
     /// # Errors
     /// `INVALID_TOKEN` for an unknown ID, `KEYS_UNAVAILABLE` if no fetch has ever succeeded.
-    async fn key(&self, kid: &str) -> Result<DecodingKey> {
+    async fn find_key(&self, kid: &str) -> Result<DecodingKey> {
         if let Some((keys, fetched)) = self.cached()
             && fetched.elapsed() < MAX_AGE
             && let Some(key) = keys.get(kid)
@@ -62,7 +62,7 @@ impl JwksCache {
         keys.get(kid).cloned().ok_or_else(token::invalid_token)
     }
 
-    fn cached(&self) -> Option<(Keys, Instant)> {
+    fn cached(&self) -> Option<(KeysById, Instant)> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -105,7 +105,7 @@ fn ed25519_keys(set: &JwkSet) -> HashMap<String, DecodingKey> {
 impl Authenticate for JwksCache {
     fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Viewer>> {
         Box::pin(async move {
-            let key = self.key(&token::key_id(token, TokenType::Access)?).await?;
+            let key = self.find_key(&token::key_id(token, TokenType::Access)?).await?;
             token::verify(token, &key)?.viewer()
         })
     }

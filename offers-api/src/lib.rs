@@ -23,7 +23,7 @@ use server::{
     client, database, graphql_endpoint,
     metrics::Metrics,
     serve::AppService,
-    settings::{Settings, Switch},
+    settings::Settings,
     web_ui::{self, Card, UiConfig},
 };
 use tokio::sync::watch;
@@ -117,8 +117,9 @@ pub async fn app(
     let pages = pages(settings);
     let open = web_ui::router(&pages).map_err(|error| error.to_string())?;
     let graphql = graphql_http::router(graphql_http::Endpoint {
-        introspection: settings.introspection == Switch::On,
-        landing_page: (settings.graphiql == Switch::On)
+        introspection: settings.introspection,
+        landing_page: settings
+            .graphiql
             .then(|| Arc::new(move || web_ui::graphiql(&pages)) as graphql_http::LandingPage),
         shutdown: stopping.clone(),
         ..graphql_endpoint::endpoint(outside, Arc::clone(&authenticator))
@@ -157,7 +158,7 @@ fn pages(settings: &Settings) -> UiConfig {
             label: "users-api",
             text: "The Users service: who registers, logs in and offers.",
         }],
-        graphiql: settings.graphiql == Switch::On,
+        graphiql: settings.graphiql,
         queries: &[
             include_str!("../graphiql/offers.graphql"),
             include_str!("../graphiql/create.graphql"),

@@ -18,7 +18,7 @@ pub const TOKEN_AUDIENCE: &str = "classifieds";
 pub enum Security {
     /// Access tokens are optional, for trials
     Spec,
-    /// Requests need the access token of the user concerned, for the internet
+    /// Changes need the access token of the user concerned, for the internet
     Strict,
 }
 

@@ -139,7 +139,7 @@ async fn request_middleware(
     let response = client_ip::scope(client_ip, next.run(request)).await;
     let mut response = problem::shape(response);
     add_security_headers(&mut response);
-    timer.finish(&response);
+    timer.record_response(&response);
     if is_http1 && *state.stopping.borrow() {
         request_close(&mut response);
     }

@@ -51,7 +51,7 @@ pub async fn send_traced(request: RequestBuilder) -> reqwest::Result<Response> {
     let span = traces::start_client_span(&mut request);
     let response = client.execute(request).await;
     if let Some(span) = span {
-        span.finish(response.as_ref().ok().map(Response::status));
+        span.end_with_status(response.as_ref().ok().map(Response::status));
     }
     response
 }

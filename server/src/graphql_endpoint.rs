@@ -16,7 +16,6 @@ use crate::{
     auth::{Authenticator, bearer_token},
     client_ip,
     problem::Problem,
-    settings::Switch,
     telemetry,
 };
 
@@ -25,7 +24,7 @@ use crate::{
 #[must_use]
 pub fn public_schema<Q, M, S>(
     builder: SchemaBuilder<Q, M, S>,
-    introspection: Switch,
+    introspection: bool,
 ) -> Schema<Q, M, S>
 where
     Q: ObjectType + 'static,
@@ -33,10 +32,7 @@ where
     S: SubscriptionType + 'static,
 {
     let builder = limits::apply(builder);
-    match introspection {
-        Switch::On => builder.finish(),
-        Switch::Off => builder.disable_suggestions().finish(),
-    }
+    if introspection { builder.finish() } else { builder.disable_suggestions().finish() }
 }
 
 /// Creates an endpoint whose resolvers get a [`Viewer`].

@@ -55,7 +55,7 @@ impl Readiness {
     }
 
     /// Returns the reason why the service is not ready; `None` if it is.
-    async fn check(&self) -> Option<&'static str> {
+    async fn not_ready_reason(&self) -> Option<&'static str> {
         if let Err(error) = self.database.ping().await {
             tracing::warn!(%error, "not ready");
             return Some("The database cannot be reached.");
@@ -77,7 +77,7 @@ async fn ready(State(readiness): State<Arc<Readiness>>) -> Response {
     if *readiness.stopping.borrow() {
         return not_ready(ErrorCode::Busy, "The service is shutting down.");
     }
-    match timeout(READINESS_TIMEOUT, readiness.check()).await {
+    match timeout(READINESS_TIMEOUT, readiness.not_ready_reason()).await {
         Ok(None) => StatusCode::OK.into_response(),
         Ok(Some(reason)) => not_ready(ErrorCode::DatabaseUnavailable, reason),
         Err(_) => {

@@ -35,7 +35,7 @@ pub async fn run(
     settings: &Settings,
     build: impl AsyncFnOnce(watch::Receiver<bool>) -> Result<serve::AppService, String>,
 ) -> Result<(), String> {
-    let _tracer = telemetry::start(name, settings)?;
+    let _tracer = telemetry::init(name, settings)?;
     let http = ("HTTP_ADDR", addresses.http_addr);
     let https = ("HTTPS_ADDR", addresses.https_addr);
     let listeners = serve::Listeners::bind(http, https, &settings.certificate)

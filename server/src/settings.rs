@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Command, CommandFactory, FromArgMatches, ValueEnum, error::ErrorKind};
+use clap::{
+    ArgAction, Args, Command, CommandFactory, FromArgMatches, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+    error::ErrorKind,
+};
 use ipnet::IpNet;
 use reqwest::Url;
 use schema::Security;
@@ -39,11 +43,11 @@ pub struct Settings {
     #[arg(long, env, value_delimiter = ',', value_name = "NETWORK", value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
     /// Enable GraphQL introspection
-    #[arg(long, env, default_value = "on", value_name = "SWITCH")]
-    pub introspection: Switch,
+    #[arg(long, env, default_value = "on", value_name = "SWITCH", action = ArgAction::Set, value_parser = switch())]
+    pub introspection: bool,
     /// Serve GraphiQL to browsers
-    #[arg(long, env, default_value = "on", value_name = "SWITCH")]
-    pub graphiql: Switch,
+    #[arg(long, env, default_value = "on", value_name = "SWITCH", action = ArgAction::Set, value_parser = switch())]
+    pub graphiql: bool,
     /// After SIGTERM, how long to report not-ready while still accepting requests
     #[arg(long, env, default_value = "1s", value_name = "DURATION", value_parser = parse_duration)]
     pub drain: Duration,
@@ -113,12 +117,9 @@ impl FromStr for BindAddress {
     }
 }
 
-/// A setting that is on or off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[allow(missing_docs, reason = "comments would be part of --help")]
-pub enum Switch {
-    On,
-    Off,
+/// Returns the parser of `on` and `off`.
+fn switch() -> impl TypedValueParser<Value = bool> {
+    PossibleValuesParser::new(["on", "off"]).map(|value| value == "on")
 }
 
 /// The format of log lines. The comments of the variants are part of `--help`.

@@ -32,7 +32,7 @@ use server::{
     client, database, graphql_endpoint,
     metrics::Metrics,
     serve::AppService,
-    settings::{Settings, Switch},
+    settings::Settings,
     web_ui::{self, Card, UiConfig},
 };
 use tokio::sync::watch;
@@ -118,8 +118,9 @@ pub async fn app(
     let internal_schema =
         schema_builder().data(state).validation_mode(ValidationMode::Fast).finish();
     let graphql = graphql_http::router(graphql_http::Endpoint {
-        introspection: settings.introspection == Switch::On,
-        landing_page: (settings.graphiql == Switch::On)
+        introspection: settings.introspection,
+        landing_page: settings
+            .graphiql
             .then(|| Arc::new(move || web_ui::graphiql(&pages)) as graphql_http::LandingPage),
         single_use_fields: &["register", "authenticate", "refresh", "changePassword"],
         shutdown: stopping.clone(),
@@ -176,7 +177,7 @@ fn ui_config(settings: &Settings) -> UiConfig {
                 text: "The Offers service: classified ads of users.",
             },
         ],
-        graphiql: settings.graphiql == Switch::On,
+        graphiql: settings.graphiql,
         queries: &[
             include_str!("../graphiql/user_with_offers.graphql"),
             include_str!("../graphiql/register.graphql"),

@@ -17,13 +17,13 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 /// The Users service: accounts, sessions and the offers of users, over REST and GraphQL.
 #[derive(Parser)]
 #[command(version)]
-struct Arguments {
+struct Cli {
     #[command(flatten)]
     addresses: BindAddresses,
     #[command(flatten)]
     settings: Settings,
     #[command(flatten)]
-    own: users_api::UsersSettings,
+    users_settings: users_api::UsersSettings,
     #[command(flatten)]
     offers_client: users_api::OffersClientSettings,
 }
@@ -32,11 +32,11 @@ struct Arguments {
 enum Command {
     /// Manage the signing keys of tokens
     #[command(subcommand)]
-    Keys(Keys),
+    Keys(KeysCommand),
 }
 
 #[derive(clap::Subcommand)]
-enum Keys {
+enum KeysCommand {
     /// Create a new key, published at once and used later, and remove keys whose tokens have all
     /// expired. Running instances load it without a restart
     Rotate(users_api::RotateKeysArgs),
@@ -44,13 +44,13 @@ enum Keys {
 
 /// The service or a command. A command needs none of the settings of the service.
 enum Invocation {
-    Serve(Box<Arguments>),
+    Serve(Box<Cli>),
     Command(Command),
 }
 
 impl CommandFactory for Invocation {
     fn command() -> clap::Command {
-        Command::augment_subcommands(Arguments::command()).subcommand_negates_reqs(true)
+        Command::augment_subcommands(Cli::command()).subcommand_negates_reqs(true)
     }
 
     fn command_for_update() -> clap::Command {
@@ -61,7 +61,7 @@ impl CommandFactory for Invocation {
 impl FromArgMatches for Invocation {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self> {
         match matches.subcommand() {
-            None => Arguments::from_arg_matches(matches).map(|it| Self::Serve(Box::new(it))),
+            None => Cli::from_arg_matches(matches).map(|it| Self::Serve(Box::new(it))),
             Some(_) => Command::from_arg_matches(matches).map(Self::Command),
         }
     }
@@ -77,14 +77,17 @@ fn main() {
         command.mut_arg("http_addr", |a| a.default_value("127.0.0.1:8001"))
     });
     match invocation {
-        Invocation::Serve(arguments) => {
-            let Arguments { addresses, settings, own, offers_client } = *arguments;
-            let app =
-                async |stopping| users_api::app(&settings, &own, &offers_client, stopping).await;
+        Invocation::Serve(cli) => {
+            let Cli { addresses, settings, users_settings, offers_client } = *cli;
+            let app = async |stopping| {
+                users_api::app(&settings, &users_settings, &offers_client, stopping).await
+            };
             let service = server::run(users_api::NAME, addresses, &settings, app);
             runtime::block_on(settings.workers, service);
         }
-        Invocation::Command(Command::Keys(Keys::Rotate(arguments))) => rotate_keys(&arguments),
+        Invocation::Command(Command::Keys(KeysCommand::Rotate(arguments))) => {
+            rotate_keys(&arguments);
+        }
     }
 }
 

@@ -191,7 +191,7 @@ pub(crate) struct RequestTimer<'a> {
 
 impl RequestTimer<'_> {
     /// Counts the request with its duration and the status of the response.
-    pub(crate) fn finish(self, response: &Response) {
+    pub(crate) fn record_response(self, response: &Response) {
         let Self { metrics, method, route, start } = self;
         let elapsed = start.elapsed().as_secs_f64();
         metrics.latency.get_or_create(&RouteLabels { route: Arc::clone(&route) }).observe(elapsed);

@@ -21,7 +21,7 @@ const LEVEL_CAPS: [&str; 4] = ["h2=info", "hyper_util=info", "reqwest=info", "sq
 ///
 /// # Errors
 /// Describes the problem with the log filter or with the settings of the collector.
-pub fn start(name: &'static str, settings: &Settings) -> Result<TracerGuard, String> {
+pub fn init(name: &'static str, settings: &Settings) -> Result<TracerGuard, String> {
     let filter = parse_filter(&settings.log).map_err(|error| format!("LOG: {error}"))?;
     let ansi = std::io::stderr().is_terminal();
     let logs = tracing_subscriber::fmt()
@@ -37,7 +37,7 @@ pub fn start(name: &'static str, settings: &Settings) -> Result<TracerGuard, Str
         }
     };
     started.map_err(|error| error.to_string())?;
-    TracerGuard::start(name)
+    TracerGuard::start_if_configured(name)
 }
 
 fn parse_filter(text: &str) -> Result<EnvFilter, ParseError> {

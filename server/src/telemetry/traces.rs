@@ -39,7 +39,7 @@ pub struct TracerGuard(Option<SdkTracerProvider>);
 
 impl TracerGuard {
     /// Starts traces if a collector is configured.
-    pub(super) fn start(name: &'static str) -> Result<Self, String> {
+    pub(super) fn start_if_configured(name: &'static str) -> Result<Self, String> {
         if !is_configured() {
             return Ok(Self(None));
         }
@@ -159,7 +159,7 @@ pub(crate) fn start_client_span(request: &mut reqwest::Request) -> Option<Client
 
 impl ClientSpan {
     /// Ends the span with the status of the response; `None` if no response came.
-    pub(crate) fn finish(mut self, status: Option<StatusCode>) {
+    pub(crate) fn end_with_status(mut self, status: Option<StatusCode>) {
         if let Some(status) = status {
             self.0.set_attribute(status_attribute(status));
         }

@@ -55,7 +55,7 @@ fn render_card(card: &Card) -> String {
 fn routes(ui: &UiConfig) -> String {
     let mut rows = String::new();
     for (path, item) in &ui.openapi.paths.paths {
-        for (method, operation) in operations(item) {
+        for (method, operation) in operations_by_method(item) {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 rows,
@@ -70,7 +70,7 @@ fn routes(ui: &UiConfig) -> String {
     rows
 }
 
-fn operations(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation)> {
+fn operations_by_method(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation)> {
     [
         ("GET", &item.get),
         ("POST", &item.post),
