@@ -137,7 +137,7 @@ async fn request_middleware(
     let client_ip = client_ip::from_request(&request, &state.trusted_proxies);
     let timer = state.metrics.start_request(&request);
     let response = client_ip::scope(client_ip, next.run(request)).await;
-    let mut response = problem::shape(response);
+    let mut response = problem::normalize_error_response(response);
     add_security_headers(&mut response);
     timer.record_response(&response);
     if is_http1 && *state.stopping.borrow() {
@@ -211,7 +211,8 @@ mod tests {
 
     #[tokio::test]
     async fn error_of_a_large_body_names_the_limit() {
-        let response = problem::shape(StatusCode::PAYLOAD_TOO_LARGE.into_response());
+        let response =
+            problem::normalize_error_response(StatusCode::PAYLOAD_TOO_LARGE.into_response());
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
         let limit = format!("{} KiB", MAX_BODY_BYTES / 1024);
         assert!(String::from_utf8_lossy(&body).contains(&limit), "{body:?}");

@@ -117,7 +117,7 @@ mod tests {
             let listed = *listed.unwrap_or_else(|| panic!("{code:?} is not in ErrorCode"));
             // The endpoint has a status for each media type here, and REST none.
             if listed != ErrorCode::PersistedQueryNotFound {
-                assert_eq!(code.http_status(), problem::status(listed), "{code:?}");
+                assert_eq!(code.http_status(), problem::http_status(listed), "{code:?}");
             }
         }
     }

@@ -8,6 +8,7 @@ mod connection_limits;
 pub mod database;
 pub mod graphql_endpoint;
 mod health;
+mod media_type;
 pub mod metrics;
 pub mod openapi;
 pub mod problem;

@@ -7,51 +7,76 @@ use axum::{
 };
 use schema::{Error, ErrorCode};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        RefOr, Schema,
+        schema::{ObjectBuilder, Type},
+    },
+};
+
+use crate::media_type::is_json;
 
 /// The media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
-/// A failure, as RFC 9457 has it, with a code and the bad fields.
+/// A problem (RFC 9457) with the members `code` and `errors`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// Names the kind of problem; `about:blank` means that `title` says it all.
+    /// The type of the problem; `about:blank` means that it has no more semantics than `status`.
     #[serde(rename = "type")]
     #[schema(example = "about:blank")]
     kind: &'static str,
-    /// The status in words.
+    /// The name of the HTTP status.
     #[schema(example = "Unprocessable Entity")]
     title: &'static str,
     /// The HTTP status.
     #[schema(example = 422)]
     status: u16,
-    /// This occurrence, for a person to read.
-    #[schema(example = "username must not be empty.")]
+    /// A human-readable explanation of this occurrence.
+    #[schema(example = "name must not be empty.")]
     detail: String,
-    /// The kind of failure, for a program to read.
-    #[schema(schema_with = crate::openapi::codes)]
+    /// The machine-readable kind of the failure.
+    #[schema(schema_with = error_code_schema)]
     code: &'static str,
-    /// Each bad field.
+    /// The invalid fields of the request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<BadField>,
+    errors: Vec<InvalidField>,
     #[serde(skip)]
     retry_after: Option<u32>,
 }
 
-/// What is wrong with one field.
+/// An invalid field of a request.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct BadField {
-    /// Where the field is, as a JSON pointer (RFC 6901).
-    #[schema(example = "/username")]
+pub struct InvalidField {
+    /// The JSON pointer to the field (RFC 6901).
+    #[schema(example = "/name")]
     pointer: String,
-    /// What it must be.
+    /// The requirement that the field breaks.
     #[schema(example = "must not be empty")]
     detail: String,
 }
 
-/// The HTTP status of a code.
+/// The codes of a [`Problem`], each with its description.
+fn error_code_schema() -> RefOr<Schema> {
+    let lines: Vec<_> = ErrorCode::ALL
+        .iter()
+        .map(|code| format!("- `{}`: {}", code.as_str(), code.meaning()))
+        .collect();
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(format!(
+            "The machine-readable kind of the failure.\n\n{}",
+            lines.join("\n")
+        )))
+        .enum_values(Some(ErrorCode::ALL.iter().map(|code| code.as_str())))
+        .examples(["INVALID_INPUT"])
+        .into()
+}
+
+/// Returns the HTTP status of a code.
 #[must_use]
-pub fn status(code: ErrorCode) -> StatusCode {
+pub fn http_status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::BadRequest
         | ErrorCode::GraphqlParseFailed
@@ -73,7 +98,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ErrorCode::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-        // It is told in a subscription alone, where there is no status.
+        // Only subscriptions end with it, which have no status.
         ErrorCode::EventsLost
         | ErrorCode::OffersUnavailable
         | ErrorCode::KeysUnavailable
@@ -84,15 +109,15 @@ pub fn status(code: ErrorCode) -> StatusCode {
     }
 }
 
-/// The code and the sentence for a status that a layer answered by itself.
-fn of_status(status: StatusCode) -> Error {
+/// Returns the error for a status that a layer or an extractor answered by itself.
+pub(crate) fn error_for_status(status: StatusCode) -> Error {
     let (code, detail) = match status {
-        StatusCode::NOT_FOUND => (ErrorCode::NotFound, "There is nothing at this address."),
+        StatusCode::NOT_FOUND => (ErrorCode::NotFound, "There is no route at this address."),
         StatusCode::METHOD_NOT_ALLOWED => {
-            (ErrorCode::MethodNotAllowed, "This address does not answer this method: see Allow.")
+            (ErrorCode::MethodNotAllowed, "This route does not support the method: see Allow.")
         }
         StatusCode::NOT_ACCEPTABLE => {
-            (ErrorCode::NotAcceptable, "No accepted media type can be served.")
+            (ErrorCode::NotAcceptable, "None of the accepted media types is available.")
         }
         StatusCode::PAYLOAD_TOO_LARGE => {
             (ErrorCode::PayloadTooLarge, "The body is larger than 256 KiB.")
@@ -101,10 +126,8 @@ fn of_status(status: StatusCode) -> Error {
             (ErrorCode::UnsupportedMediaType, "The body must be application/json.")
         }
         StatusCode::SERVICE_UNAVAILABLE => (ErrorCode::Timeout, "The request took too long."),
-        status if status.is_server_error() => {
-            (ErrorCode::Internal, "Something went wrong on our side.")
-        }
-        _ => (ErrorCode::BadRequest, "The request is not well formed."),
+        status if status.is_server_error() => (ErrorCode::Internal, "Internal server error."),
+        _ => (ErrorCode::BadRequest, "The request is malformed."),
     };
     Error::new(code, detail)
 }
@@ -119,7 +142,10 @@ impl Problem {
             detail: error.detail.into_owned(),
             code: error.code.as_str(),
             errors: errors
-                .map(|field| BadField { pointer: field.pointer, detail: field.detail.into_owned() })
+                .map(|field| InvalidField {
+                    pointer: field.pointer,
+                    detail: field.detail.into_owned(),
+                })
                 .collect(),
             retry_after: error.retry_after,
         }
@@ -128,13 +154,13 @@ impl Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        Self::new(status(error.code), error)
+        Self::new(http_status(error.code), error)
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        // A struct of text and numbers cannot fail to be written.
+        // Serializing text and numbers cannot fail.
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Body::from(body)).into_response();
@@ -144,36 +170,32 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
         if status == StatusCode::UNAUTHORIZED {
-            // RFC 6750, section 3: the error is named only where a token was sent.
+            // The error is named only if a token was sent (RFC 6750, section 3).
             let challenge = if self.code == ErrorCode::InvalidToken.as_str() {
-                HeaderValue::from_static("Bearer error=\"invalid_token\"")
+                "Bearer error=\"invalid_token\""
             } else {
-                HeaderValue::from_static("Bearer")
+                "Bearer"
             };
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }
 }
 
-/// Makes a problem of every failure that a layer or the router answered with plain text or
-/// nothing, and keeps its headers, such as `Allow`.
-pub(crate) fn shape(response: Response) -> Response {
+/// Replaces a failure that a layer or the router answered with plain text or nothing by a problem.
+/// Keeps its headers, such as `Allow`.
+pub(crate) fn normalize_error_response(response: Response) -> Response {
     let status = response.status();
-    if !(status.is_client_error() || status.is_server_error()) || has_json(&response) {
+    let failed = status.is_client_error() || status.is_server_error();
+    if !failed || is_json(response.headers()) == Some(true) {
         return response;
     }
     let (parts, _) = response.into_parts();
-    let mut problem = Problem::new(status, of_status(status)).into_response();
+    let mut problem = Problem::new(status, error_for_status(status)).into_response();
     for (name, value) in &parts.headers {
         if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
             problem.headers_mut().insert(name, value.clone());
         }
     }
     problem
-}
-
-fn has_json(response: &Response) -> bool {
-    let media_type = response.headers().get(header::CONTENT_TYPE);
-    media_type.is_some_and(|value| value.as_bytes().windows(4).any(|part| part == b"json"))
 }

@@ -126,7 +126,7 @@ pub async fn app(
         shutdown: stopping.clone(),
         ..graphql_endpoint::endpoint(public_schema, Arc::clone(&authenticator))
     });
-    let api = rest::router(internal_schema)?.merge(graphql);
+    let api = rest::router(internal_schema, settings.security)?.merge(graphql);
     Ok(app::build(ServiceParts {
         settings,
         database,

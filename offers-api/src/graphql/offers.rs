@@ -11,6 +11,7 @@ use schema::{
     Timestamp, Viewer, WriteJson, id, pagination, prefetch, validation,
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DbErr, EntityTrait};
+use utoipa::ToSchema;
 
 use crate::{
     OffersState,
@@ -80,20 +81,53 @@ impl WriteJson for Offer {
 }
 
 /// A new offer.
-#[derive(InputObject)]
+#[derive(InputObject, ToSchema)]
 pub(crate) struct CreateOfferInput {
     /// The user who offers.
+    #[schema(value_type = i64, minimum = 1, example = 1)]
     user_id: ID,
     /// What is offered, in one line of 1 to 200 characters.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\u0000-\u001F\u007F-\u009F]+$",
+        example = "Bicycle"
+    )]
     title: String,
     /// What is offered, in 1 to 20000 characters.
+    #[schema(
+        min_length = 1,
+        max_length = 20_000,
+        pattern = r"^[^\u0000]+$",
+        example = "Blue, hardly used."
+    )]
     text: String,
-    /// What the client names this request by, 1 to 255 visible ASCII characters. For a day, the same
-    /// request with the same key answers the same offer and creates no other.
+    /// Idempotency key: 1 to 255 visible ASCII characters. For 24 hours, repeating the request with
+    /// this key returns the original offer.
+    #[schema(ignore)]
     idempotency_key: Option<String>,
 }
 
-/// What to change of an offer. What is left out stays.
+impl CreateOfferInput {
+    /// Applies the rules for a new offer.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` that names each bad field.
+    pub(crate) fn validate(&self) -> Result<()> {
+        let mut errors = FieldErrors::default();
+        if id::parse(&self.user_id).is_none() {
+            errors.push("/userId", "must be a positive integer");
+        }
+        errors.check("/title", &self.title, title);
+        errors.check("/text", &self.text, text);
+        if let Some(key) = &self.idempotency_key {
+            errors.check("/idempotencyKey", key, idempotency::rule);
+        }
+        errors.into_result()
+    }
+}
+
+/// Fields of an offer to update. Omitted fields are unchanged.
 #[derive(InputObject)]
 pub(crate) struct UpdateOfferInput {
     /// What is offered, in one line of 1 to 200 characters.
@@ -177,18 +211,8 @@ impl OfferMutation {
         let (offers, viewer) = (OffersState::from_ctx(ctx), Viewer::from_ctx(ctx));
         // Who may not create anything is not told what is wrong with it.
         viewer.require_authenticated_if_strict(offers.security)?;
-        let mut fields = FieldErrors::default();
-        let user_id = id::parse(&input.user_id);
-        if user_id.is_none() {
-            fields.push("/userId", "must be a positive integer");
-        }
-        fields.check("/title", &input.title, title);
-        fields.check("/text", &input.text, text);
-        if let Some(key) = &input.idempotency_key {
-            fields.check("/idempotencyKey", key, idempotency::rule);
-        }
-        fields.into_result()?;
-        let user_id = user_id.unwrap_or_default();
+        input.validate()?;
+        let user_id = id::parse(&input.user_id).unwrap_or_default();
         viewer.authorize_as(offers.security, user_id)?;
         let created = match input.idempotency_key {
             Some(key) => offers.create_once(key, user_id, input.title, input.text).await,

@@ -1,59 +1,65 @@
+//! The query string of a request.
+
+use std::collections::HashMap;
+
 use axum::{
     extract::{FromRequestParts, Query},
     http::request::Parts,
 };
-use schema::{FieldErrors, Result, id};
+use schema::{Error, ErrorCode, FieldErrors, Result, id, pagination::MAX_PAGE_SIZE};
 
-use super::{Pairs, bad_request, size};
 use crate::problem::Problem;
 
-/// The parameters of a query string, read one by one; every bad one is named.
+/// The parameters of a query string: the last value of each name.
 #[derive(Debug, Default)]
-pub struct Params {
-    pairs: Pairs,
-    fields: FieldErrors,
+pub struct QueryParams {
+    values: HashMap<String, String>,
+    errors: FieldErrors,
 }
 
-impl Params {
-    /// The size of a page, 1 to 1000.
-    pub fn size(&mut self, name: &str, default: i32) -> i32 {
-        let Some(text) = self.pairs.get(name) else { return default };
-        size(text).unwrap_or_else(|| {
-            self.fields.push(&format!("/{name}"), "must be an integer between 1 and 1000");
+impl QueryParams {
+    /// Reads the size of a page. A bad one is recorded as an error.
+    pub fn page_size(&mut self, name: &str, default: i32) -> i32 {
+        let Some(text) = self.values.get(name) else { return default };
+        let size = text.parse().ok().filter(|size| (1..=MAX_PAGE_SIZE).contains(size));
+        size.unwrap_or_else(|| {
+            let detail = format!("must be an integer between 1 and {MAX_PAGE_SIZE}");
+            self.errors.push(&format!("/{name}"), detail);
             default
         })
     }
 
-    /// The id of the last row of the page before.
+    /// Reads the id of the last row of the previous page; `None` for the first page. A bad one is
+    /// recorded as an error.
     pub fn after(&mut self, name: &str) -> Option<i64> {
-        let text = self.pairs.get(name)?;
-        // Nothing comes before the first row, so 0 is where a walk starts.
+        let text = self.values.get(name)?;
+        // Ids begin at 1, so 0 is before the first row.
         if text == "0" {
             return None;
         }
         let after = id::parse(text);
         if after.is_none() {
-            self.fields.push(&format!("/{name}"), "must be an integer, the id of a row");
+            self.errors.push(&format!("/{name}"), "must be an integer, the id of a row");
         }
         after
     }
 
-    /// Nothing where every parameter was good.
+    /// Returns the errors of the parameters that were read.
     ///
     /// # Errors
     /// `INVALID_INPUT` that names each bad parameter.
-    pub fn finish(self) -> Result<()> {
-        self.fields.into_result()
+    pub fn into_result(self) -> Result<()> {
+        self.errors.into_result()
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Params {
+impl<S: Send + Sync> FromRequestParts<S> for QueryParams {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Query(pairs) = Query::from_request_parts(parts, state)
-            .await
-            .map_err(|_| bad_request("The query string is not well formed."))?;
-        Ok(Self { pairs, fields: FieldErrors::default() })
+        let detail = "The query string is malformed.";
+        let query = Query::from_request_parts(parts, state).await;
+        let Query(values) = query.map_err(|_| Error::new(ErrorCode::BadRequest, detail))?;
+        Ok(Self { values, errors: FieldErrors::default() })
     }
 }

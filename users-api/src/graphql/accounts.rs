@@ -1,6 +1,7 @@
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
-use schema::{DirectJson, FieldErrors, Result, Viewer, id};
+use schema::{DirectJson, FieldErrors, Result, Security, Viewer, id};
 use sea_orm::ActiveValue::{NotSet, Set};
+use utoipa::ToSchema;
 
 use super::users::User;
 use crate::{
@@ -12,36 +13,107 @@ use crate::{
 };
 
 /// A new user.
-#[derive(InputObject)]
+#[derive(InputObject, ToSchema)]
 pub(crate) struct RegisterInput {
     /// The name to log in with: 1 to 64 characters without white space, unique regardless of case.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\s\u0000-\u001F\u007F-\u009F]+$",
+        example = "alice"
+    )]
     username: String,
     /// The password: 1 to 1024 bytes; in strict mode at least 8 characters and not a common one.
     #[graphql(secret)]
+    #[schema(min_length = 1, max_length = 1024, example = "correct horse")]
     password: String,
     /// The email address, unique regardless of case.
+    #[schema(max_length = 254, format = Email, example = "alice@example.org")]
     email: Option<String>,
 }
 
+impl RegisterInput {
+    /// Validates the fields.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` that names each bad field.
+    pub(crate) fn validate(&self, security: Security) -> Result<()> {
+        let mut errors = FieldErrors::default();
+        errors.check("/username", &self.username, validation::username);
+        errors.check("/password", &self.password, passwords::validator(security));
+        if let Some(email) = &self.email {
+            errors.check("/email", email, validation::email);
+        }
+        errors.into_result()
+    }
+}
+
 /// Fields to update; omitted fields are unchanged.
-#[derive(InputObject)]
+#[derive(InputObject, ToSchema)]
 pub(crate) struct UpdateUserInput {
     /// The name to log in with: 1 to 64 characters without white space, unique regardless of case.
+    #[schema(
+        value_type = String,
+        required = false,
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\s\u0000-\u001F\u007F-\u009F]+$",
+        example = "alice"
+    )]
     username: MaybeUndefined<String>,
     /// The email address, unique regardless of case; null removes it.
+    #[schema(
+        value_type = Option<String>,
+        max_length = 254,
+        format = Email,
+        example = "alice@example.com"
+    )]
     email: MaybeUndefined<String>,
 }
 
+impl UpdateUserInput {
+    /// Validates the fields that are present.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` that names each bad field.
+    pub(crate) fn validate(&self) -> Result<()> {
+        let mut errors = FieldErrors::default();
+        match &self.username {
+            MaybeUndefined::Undefined => (),
+            MaybeUndefined::Null => errors.push("/username", "must not be null"),
+            MaybeUndefined::Value(name) => errors.check("/username", name, validation::username),
+        }
+        if let MaybeUndefined::Value(email) = &self.email {
+            errors.check("/email", email, validation::email);
+        }
+        errors.into_result()
+    }
+}
+
 /// A new password.
-#[derive(InputObject)]
+#[derive(InputObject, ToSchema)]
 pub(crate) struct ChangePasswordInput {
     /// The current password.
     #[graphql(secret)]
+    #[schema(example = "correct horse")]
     old_password: String,
     /// The new password: 1 to 1024 bytes; in strict mode at least 8 characters and not a common
     /// one.
     #[graphql(secret)]
+    #[schema(min_length = 1, max_length = 1024, example = "battery staple")]
     new_password: String,
+}
+
+impl ChangePasswordInput {
+    /// Validates the new password.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` that names the field.
+    pub(crate) fn validate(&self, security: Security) -> Result<()> {
+        let mut errors = FieldErrors::default();
+        errors.check("/newPassword", &self.new_password, passwords::validator(security));
+        errors.into_result()
+    }
 }
 
 #[derive(Default)]
@@ -56,14 +128,8 @@ impl AccountMutation {
         #[graphql(desc = "The new user.")] input: RegisterInput,
     ) -> Result<DirectJson<User>> {
         let state = UsersState::from_ctx(ctx);
+        input.validate(state.security)?;
         let RegisterInput { username, password, email } = input;
-        let mut errors = FieldErrors::default();
-        errors.check("/username", &username, validation::username);
-        errors.check("/password", &password, passwords::validator(state.security));
-        if let Some(email) = &email {
-            errors.check("/email", email, validation::email);
-        }
-        errors.into_result()?;
         let account = NewAccount { username, password, email };
         let row = accounts::create_user(&state.database, &state.hasher, account).await?;
         Ok(DirectJson(User::own(row)))
@@ -78,28 +144,12 @@ impl AccountMutation {
     ) -> Result<DirectJson<User>> {
         let state = UsersState::from_ctx(ctx);
         let (viewer, id) = authorize(ctx, Action::UpdateUser, &id)?;
-        let mut errors = FieldErrors::default();
-        let username = match input.username {
-            MaybeUndefined::Undefined => None,
-            MaybeUndefined::Null => {
-                errors.push("/username", "must not be null");
-                None
-            }
-            MaybeUndefined::Value(username) => {
-                errors.check("/username", &username, validation::username);
-                Some(username)
-            }
-        };
+        input.validate()?;
         let email = match input.email {
             MaybeUndefined::Undefined => NotSet,
-            MaybeUndefined::Null => Set(None),
-            MaybeUndefined::Value(email) => {
-                errors.check("/email", &email, validation::email);
-                Set(Some(email))
-            }
+            email => Set(email.take()),
         };
-        errors.into_result()?;
-        let update = AccountUpdate { username, email };
+        let update = AccountUpdate { username: input.username.take(), email };
         let row = accounts::update_user(&state.database, viewer, id, update).await?;
         Ok(DirectJson(User::own(row)))
     }
@@ -111,11 +161,9 @@ impl AccountMutation {
         #[graphql(desc = "The current password and the new one.")] input: ChangePasswordInput,
     ) -> Result<bool> {
         let state = UsersState::from_ctx(ctx);
-        let ChangePasswordInput { old_password: old, new_password: new } = input;
         let id = Viewer::from_ctx(ctx).require_authenticated()?;
-        let mut errors = FieldErrors::default();
-        errors.check("/newPassword", &new, passwords::validator(state.security));
-        errors.into_result()?;
+        input.validate(state.security)?;
+        let ChangePasswordInput { old_password: old, new_password: new } = input;
         accounts::change_password(state, id, PasswordChange { old, new }).await?;
         Ok(true)
     }

@@ -1,7 +1,7 @@
 //! The GraphQL schema: each resolver validates its input, authorizes the viewer and calls a rule.
 
-mod accounts;
-mod sessions;
+pub(crate) mod accounts;
+pub(crate) mod sessions;
 pub(crate) mod users;
 
 use async_graphql::{EmptySubscription, MergedObject, SchemaBuilder};

@@ -2,33 +2,42 @@ use async_graphql::{
     ComplexObject, Context, ID, InputObject, Object, SimpleObject, parser::types::Field,
 };
 use schema::{DirectJson, JsonWriter, Result, WriteJson, id};
+use utoipa::ToSchema;
 
 use super::users::User;
 use crate::{login, sessions::TokenPair, state::UsersState};
 
 /// Credentials for `authenticate`.
-#[derive(InputObject)]
+#[derive(InputObject, ToSchema)]
 pub(crate) struct AuthenticateInput {
     /// The username, in any case.
+    #[schema(example = "alice")]
     username: String,
     /// The password.
     #[graphql(secret)]
+    #[schema(example = "correct horse")]
     password: String,
 }
 
 /// A session of a user, as its newest pair of tokens.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, ToSchema)]
 #[graphql(complex)]
 pub(crate) struct Session {
     /// The token to send with each request as `Authorization: Bearer …`. Valid for `expiresIn`.
+    #[schema(example = "eyJhbGciOiJFUzI1NiIs…")]
     access_token: String,
     /// The token that `refresh` exchanges for a new pair, once.
+    #[schema(example = "eyJhbGciOiJFUzI1NiIs…")]
     refresh_token: String,
     /// Always `Bearer` (RFC 6750).
+    #[schema(example = "Bearer")]
     token_type: &'static str,
     /// Lifetime of the access token, in seconds.
+    #[schema(example = 600)]
     expires_in: i64,
+    /// The identifier of the user.
     #[graphql(skip)]
+    #[schema(rename = "user_id", example = 1)]
     user: i64,
 }
 

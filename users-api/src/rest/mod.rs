@@ -1,4 +1,4 @@
-//! The REST routes: each runs the document of its name and translates the answer.
+//! The REST routes. Each runs the document of its name and translates the answer.
 
 mod dto;
 mod sessions;
@@ -8,72 +8,79 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    extract::State,
     routing::{get, post},
 };
 use schema::{ErrorCode, Result, Security};
 use server::{
-    openapi::{self, BearerToken, Failures},
+    openapi::{self, BearerAuth, ErrorResponses},
     problem,
-    rest::Document,
+    rest::{RouteDocument, RouteSchema},
 };
 use utoipa::{
     OpenApi,
     openapi::{OpenApi as OpenApiDocument, RefOr, Schema as OpenApiSchema},
 };
 
-use crate::{graphql::Schema, passwords};
+use crate::{
+    graphql::{Schema, accounts::RegisterInput},
+    passwords,
+};
 
-/// The table of routes. Paths are without their trailing slash, which the server takes away.
+/// The table of routes. Paths are without their trailing slash, which the server removes.
 ///
 /// # Errors
-/// Says which document is no GraphQL.
-pub(crate) fn router(schema: Schema) -> Result<Router, String> {
-    let one = get(users::read).patch(users::update).delete(users::delete);
+/// The error of a document that is not valid.
+pub(crate) fn router(schema: Schema, security: Security) -> Result<Router, String> {
+    let user = get(users::read).patch(users::update).delete(users::delete);
     Ok(Router::new()
         .route("/user/registry", post(users::register))
         .route("/user/auth", post(sessions::authenticate))
         .route("/user/refresh", post(sessions::refresh))
         .route("/user/logout", post(sessions::logout))
-        .route("/user/password", post(sessions::password))
+        .route("/user/password", post(sessions::change_password))
         .route("/user", get(users::list).post(users::create))
-        .route("/user/{user}", one)
-        .with_state(Arc::new(Rest::new(schema)?)))
+        .route("/user/{user}", user)
+        .with_state(Arc::new(RestState::new(schema, security)?)))
 }
 
-/// The schema and the documents that run on it.
-pub(crate) struct Rest {
-    schema: Schema,
-    register: Document,
-    authenticate: Document,
-    refresh: Document,
-    logout: Document,
-    password: Document,
-    user: Document,
-    find: Document,
-    users: Document,
-    update: Document,
-    delete: Document,
+type SharedState = State<Arc<RestState>>;
+
+/// The documents of the routes.
+struct RestState {
+    security: Security,
+    register: RouteDocument<Schema>,
+    authenticate: RouteDocument<Schema>,
+    refresh: RouteDocument<Schema>,
+    logout: RouteDocument<Schema>,
+    change_password: RouteDocument<Schema>,
+    user: RouteDocument<Schema>,
+    user_id_by_username: RouteDocument<Schema>,
+    users: RouteDocument<Schema>,
+    update_user: RouteDocument<Schema>,
+    delete_user: RouteDocument<Schema>,
 }
 
-impl Rest {
-    fn new(schema: Schema) -> Result<Self, String> {
+impl RestState {
+    fn new(schema: Schema, security: Security) -> Result<Self, String> {
+        let schema = RouteSchema::new(schema)?;
         Ok(Self {
-            schema,
-            register: Document::parse(include_str!("register.graphql"))?,
-            authenticate: Document::parse(include_str!("authenticate.graphql"))?,
-            refresh: Document::parse(include_str!("refresh.graphql"))?,
-            logout: Document::parse(include_str!("logout.graphql"))?,
-            password: Document::parse(include_str!("change_password.graphql"))?,
-            user: Document::parse(include_str!("user.graphql"))?,
-            find: Document::parse(include_str!("user_id_by_username.graphql"))?,
-            users: Document::parse(include_str!("users.graphql"))?,
-            update: Document::parse(include_str!("update_user.graphql"))?,
-            delete: Document::parse(include_str!("delete_user.graphql"))?,
+            security,
+            register: schema.document(include_str!("register.graphql"))?,
+            authenticate: schema.document(include_str!("authenticate.graphql"))?,
+            refresh: schema.document(include_str!("refresh.graphql"))?,
+            logout: schema.document(include_str!("logout.graphql"))?,
+            change_password: schema.document(include_str!("change_password.graphql"))?,
+            user: schema.document(include_str!("user.graphql"))?,
+            user_id_by_username: schema.document(include_str!("user_id_by_username.graphql"))?,
+            users: schema.document(include_str!("users.graphql"))?,
+            update_user: schema.document(include_str!("update_user.graphql"))?,
+            delete_user: schema.document(include_str!("delete_user.graphql"))?,
         })
     }
 }
 
-/// The description of the routes.
+/// The OpenAPI document of the routes.
 #[derive(OpenApi)]
 #[openapi(
     paths(
@@ -82,61 +89,74 @@ impl Rest {
         users::read,
         sessions::refresh,
         sessions::logout,
-        sessions::password,
+        sessions::change_password,
         users::list,
         users::create,
         users::update,
         users::delete,
     ),
     tags(
-        (name = "users", description = "Who registers, and what they offer."),
-        (name = "session", description = "Logging in and out, by a pair of tokens."),
+        (name = "users", description = "Users and their offers."),
+        (name = "session", description = "Sessions, as pairs of an access and a refresh token."),
     ),
     info(
         title = "Users",
-        description = "Who registers, logs in and offers.\n\nA user is named by id or by username: \
-                       digits alone are an id."
+        description = "Users, their sessions and their offers.\n\nA path refers to a user by id or by \
+                       username: digits alone are an id."
     ),
-    components(schemas(problem::Problem)),
-    modifiers(&BearerToken, &FAILURES)
+    components(schemas(problem::Problem, RegisterInput, users::CreateUserByLogin, dto::Offer)),
+    modifiers(&BEARER_AUTH, &ERROR_RESPONSES)
 )]
-pub(crate) struct Api;
+struct ApiDoc;
 
-/// How operations fail, besides what all share.
-const FAILURES: Failures = Failures(&[
-    ("registerUser", &[ErrorCode::UsernameTaken, ErrorCode::EmailTaken, ErrorCode::Busy]),
-    ("createUser", &[ErrorCode::UsernameTaken, ErrorCode::EmailTaken, ErrorCode::Busy]),
-    ("authenticate", &[ErrorCode::InvalidCredentials, ErrorCode::TooManyRequests, ErrorCode::Busy]),
-    (
-        "changePassword",
-        &[ErrorCode::InvalidCredentials, ErrorCode::TooManyRequests, ErrorCode::Busy],
-    ),
-    ("readUser", &[ErrorCode::NotFound, ErrorCode::OffersUnavailable]),
-    (
-        "updateUser",
-        &[
-            ErrorCode::Forbidden,
-            ErrorCode::NotFound,
-            ErrorCode::UsernameTaken,
-            ErrorCode::EmailTaken,
-        ],
-    ),
-    ("deleteUser", &[ErrorCode::Forbidden, ErrorCode::NotFound]),
-]);
+const BEARER_AUTH: BearerAuth =
+    BearerAuth("The access token of `POST /user/auth/` or `POST /user/refresh/`.");
 
-/// The fields that take a new password.
-const NEW_PASSWORDS: [(&str, &str); 4] = [
-    ("Registration", "password"),
-    ("NewUserByUsername", "password"),
-    ("NewUserByLogin", "password"),
-    ("PasswordChange", "new_password"),
+/// The error codes of operations, besides those that all operations share.
+const ERROR_RESPONSES: ErrorResponses = ErrorResponses {
+    codes: &[
+        ("registerUser", &[ErrorCode::UsernameTaken, ErrorCode::EmailTaken, ErrorCode::Busy]),
+        ("createUser", &[ErrorCode::UsernameTaken, ErrorCode::EmailTaken, ErrorCode::Busy]),
+        (
+            "authenticate",
+            &[ErrorCode::InvalidCredentials, ErrorCode::TooManyRequests, ErrorCode::Busy],
+        ),
+        (
+            "changePassword",
+            &[ErrorCode::InvalidCredentials, ErrorCode::TooManyRequests, ErrorCode::Busy],
+        ),
+        ("readUser", &[ErrorCode::NotFound, ErrorCode::OffersUnavailable]),
+        (
+            "updateUser",
+            &[
+                ErrorCode::Forbidden,
+                ErrorCode::NotFound,
+                ErrorCode::UsernameTaken,
+                ErrorCode::EmailTaken,
+            ],
+        ),
+        ("deleteUser", &[ErrorCode::Forbidden, ErrorCode::NotFound]),
+    ],
+    examples: &[
+        (ErrorCode::InvalidInput, "/username", "is missing"),
+        (ErrorCode::UsernameTaken, "/username", "is taken"),
+        (ErrorCode::EmailTaken, "/email", "is taken"),
+    ],
+};
+
+/// The schemas and their fields that take a new password.
+const PASSWORD_SCHEMAS: [(&str, &str); 4] = [
+    ("RegisterRequest", "password"),
+    ("RegisterInput", "password"),
+    ("CreateUserByLogin", "password"),
+    ("ChangePasswordInput", "new_password"),
 ];
 
-/// The description of an instance with these access rules.
+/// Returns the OpenAPI document of an instance in this mode.
 pub(crate) fn openapi(security: Security) -> OpenApiDocument {
-    let mut document = openapi::of(Api::openapi(), security);
+    let mut document = openapi::for_mode(ApiDoc::openapi(), security);
     let mut schemas = document.components.as_mut().map(|components| &mut components.schemas);
-    for (name, field) in NEW_PASSWORDS.into_iter().filter(|_| security == Security::Strict) {
+    for (name, field) in PASSWORD_SCHEMAS.into_iter().filter(|_| security == Security::Strict) {
         let schema = schemas.as_deref_mut().and_then(|schemas| schemas.get_mut(name));
         if let Some(RefOr::T(OpenApiSchema::Object(object))) = schema
             && let Some(RefOr::T(OpenApiSchema::Object(field))) = object.properties.get_mut(field)
@@ -149,10 +169,28 @@ pub(crate) fn openapi(security: Security) -> OpenApiDocument {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[tokio::test]
     async fn every_document_is_valid() {
         let schema = crate::graphql::schema_builder().limit_complexity(0).finish();
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rest");
-        assert_eq!(server::rest::check(&schema, folder).await, Ok(10));
+        let RestState {
+            security: _,
+            register,
+            authenticate,
+            refresh,
+            logout,
+            change_password,
+            user,
+            user_id_by_username,
+            users,
+            update_user,
+            delete_user,
+        } = RestState::new(schema, Security::Spec).unwrap();
+        let sessions = [authenticate, refresh, logout, change_password];
+        let users = [register, user, user_id_by_username, users, update_user, delete_user];
+        for document in sessions.into_iter().chain(users) {
+            assert_eq!(document.validate().await, Ok(()));
+        }
     }
 }

@@ -1,6 +1,6 @@
-use std::sync::Arc;
+//! The routes of sessions and passwords.
 
-use async_graphql::{Value, value};
+use async_graphql::value;
 use axum::{
     Extension,
     extract::State,
@@ -10,98 +10,101 @@ use axum::{
 use schema::{Result, Viewer};
 use server::{
     problem::Problem,
-    rest::{Answer, Body},
+    rest::{FieldJson, JsonBody},
+};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr, Schema,
+        schema::{ObjectBuilder, Type},
+    },
 };
 
-use super::{
-    Rest,
-    dto::{Login, PasswordChange, RefreshToken, Session},
+use super::SharedState;
+use crate::graphql::{
+    accounts::ChangePasswordInput,
+    sessions::{AuthenticateInput, Session},
 };
-use crate::passwords;
 
-type Shared = State<Arc<Rest>>;
+/// The body of the routes that take a refresh token.
+pub(crate) struct RefreshRequest;
+
+impl ToSchema for RefreshRequest {}
+
+impl PartialSchema for RefreshRequest {
+    fn schema() -> RefOr<Schema> {
+        let token = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("The newest refresh token of the session."))
+            .examples(["eyJhbGciOiJFUzI1NiIs…"]);
+        let body = ObjectBuilder::new().property("refresh_token", token).required("refresh_token");
+        body.description(Some("A refresh token.")).into()
+    }
+}
 
 /// Logs a user in.
 #[utoipa::path(
-    post, path = "/user/auth/", operation_id = "authenticate", tag = "session", request_body = Login,
-    responses(
-        (status = 200, description = "A pair of tokens.", body = Session),
-    )
+    post, path = "/user/auth/", operation_id = "authenticate", tag = "session", request_body = AuthenticateInput,
+    responses((status = 200, description = "A pair of tokens.", body = Session))
 )]
 pub(crate) async fn authenticate(
-    State(rest): Shared,
+    State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
-    mut body: Body,
+    body: JsonBody,
 ) -> Result<Response, Problem> {
-    let input = value!({
-        "username": body.text("username", None),
-        "password": body.text("password", None),
-    });
-    body.finish()?;
-    let answer = rest.authenticate.run(&rest.schema, viewer, [("input", input)]).await?;
-    Ok(secret(answer))
+    let variables = rest.authenticate.variables(body, value!({}))?;
+    Ok(no_store(rest.authenticate.run(viewer, variables).await?))
 }
 
-/// Trades a refresh token for a new pair.
+/// Exchanges a refresh token for a new pair of tokens.
 #[utoipa::path(
-    post, path = "/user/refresh/", operation_id = "refresh", tag = "session", request_body = RefreshToken,
-    responses(
-        (status = 200, description = "A new pair of tokens.", body = Session),
-    )
+    post, path = "/user/refresh/", operation_id = "refresh", tag = "session", request_body = RefreshRequest,
+    responses((status = 200, description = "A new pair of tokens.", body = Session))
 )]
 pub(crate) async fn refresh(
-    State(rest): Shared,
+    State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
-    mut body: Body,
+    body: JsonBody,
 ) -> Result<Response, Problem> {
-    let token = body.text("refresh_token", None);
-    body.finish()?;
-    let variables = [("refreshToken", Value::from(token))];
-    Ok(secret(rest.refresh.run(&rest.schema, viewer, variables).await?))
+    let variables = rest.refresh.variables(body, value!({}))?;
+    Ok(no_store(rest.refresh.run(viewer, variables).await?))
 }
 
 /// Ends a session.
 #[utoipa::path(
-    post, path = "/user/logout/", operation_id = "logout", tag = "session", request_body = RefreshToken,
-    responses(
-        (status = 204, description = "The session has ended, now or before."),
-    )
+    post, path = "/user/logout/", operation_id = "logout", tag = "session", request_body = RefreshRequest,
+    responses((status = 204, description = "The session has ended, now or before."))
 )]
 pub(crate) async fn logout(
-    State(rest): Shared,
+    State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
-    mut body: Body,
+    body: JsonBody,
 ) -> Result<StatusCode, Problem> {
-    let token = body.text("refresh_token", None);
-    body.finish()?;
-    let variables = [("refreshToken", Value::from(token))];
-    rest.logout.run(&rest.schema, viewer, variables).await?;
+    let variables = rest.logout.variables(body, value!({}))?;
+    rest.logout.run(viewer, variables).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Changes the password and ends every session of the user.
 #[utoipa::path(
-    post, path = "/user/password/", operation_id = "changePassword", tag = "session", request_body = PasswordChange,
+    post, path = "/user/password/", operation_id = "changePassword", tag = "session", request_body = ChangePasswordInput,
     security(("bearer" = [])),
-    responses(
-        (status = 204, description = "The password is changed, every refresh token revoked."),
-    )
+    responses((status = 204, description = "The password is changed, every refresh token revoked."))
 )]
-pub(crate) async fn password(
-    State(rest): Shared,
+pub(crate) async fn change_password(
+    State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
-    mut body: Body,
+    body: JsonBody,
 ) -> Result<StatusCode, Problem> {
+    // A request without a token is a 401, however malformed its body is.
     viewer.require_authenticated()?;
-    let input = value!({
-        "oldPassword": body.text("old_password", None),
-        "newPassword": body.text("new_password", Some(passwords::validate)),
-    });
-    body.finish()?;
-    rest.password.run(&rest.schema, viewer, [("input", input)]).await?;
+    let validate = |input: &ChangePasswordInput| input.validate(rest.security);
+    let variables = rest.change_password.variables_with_rules(body, value!({}), validate)?;
+    rest.change_password.run(viewer, variables).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn secret(session: Answer) -> Response {
+/// Returns a response that holds secrets: no cache may store it.
+fn no_store(session: FieldJson) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], session).into_response()
 }

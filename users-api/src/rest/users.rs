@@ -1,166 +1,228 @@
-use std::sync::Arc;
+//! The routes of users.
 
-use async_graphql::{Name, Value, indexmap::IndexMap, value};
+use async_graphql::value;
 use axum::{
     Extension,
     extract::{Path, State, rejection::PathRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use schema::{Error, Result, Viewer, pagination};
+use schema::{Result, Viewer, pagination};
 use server::{
+    openapi,
     problem::Problem,
-    rest::{Answer, Body, PageJson, Params, next_link, page_of},
+    rest::{FieldJson, JsonBody, ObjectJson, PageJson, QueryParams, next_link, page_response},
+};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr, Schema,
+        schema::{OneOfBuilder, Ref, Type},
+    },
 };
 
 use super::{
-    Rest,
-    dto::{
-        NewUser, OfferParams, PageParams, Registration, User, UserChange, UserId, UserPage,
-        UserWithOffers,
-    },
+    RestState, SharedState,
+    dto::{Offer, User},
 };
-use crate::{passwords, validation};
+use crate::{
+    accounts::user_not_found,
+    graphql::accounts::{RegisterInput, UpdateUserInput},
+};
 
-type Shared = State<Arc<Rest>>;
-type Segment = Result<Path<String>, PathRejection>;
+type UserPath = Result<Path<String>, PathRejection>;
+
+/// The body of `POST /user/registry/`: as in GraphQL, with a required email.
+pub(crate) struct RegisterRequest;
+
+impl ToSchema for RegisterRequest {}
+
+impl PartialSchema for RegisterRequest {
+    fn schema() -> RefOr<Schema> {
+        let mut body = openapi::object_of::<RegisterInput>();
+        if let Some(RefOr::T(Schema::Object(email))) = body.properties.get_mut("email") {
+            email.schema_type = Type::String.into();
+        }
+        body.required.push("email".to_owned());
+        Schema::Object(body).into()
+    }
+}
+
+/// The body of `POST /user/`: as in GraphQL, with `username` or `login`.
+pub(crate) struct CreateUserRequest;
+
+impl ToSchema for CreateUserRequest {}
+
+impl PartialSchema for CreateUserRequest {
+    fn schema() -> RefOr<Schema> {
+        let mut by_username = Ref::from_schema_name(RegisterInput::name());
+        by_username.title = Some("By username".to_owned());
+        let mut by_login = Ref::from_schema_name(CreateUserByLogin::name());
+        by_login.title = Some("By login".to_owned());
+        OneOfBuilder::new()
+            .item(by_username)
+            .item(by_login)
+            .description(Some("A new user by `username` or `login`."))
+            .into()
+    }
+}
+
+/// The body of `POST /user/` with `login` instead of `username`.
+pub(crate) struct CreateUserByLogin;
+
+impl ToSchema for CreateUserByLogin {}
+
+impl PartialSchema for CreateUserByLogin {
+    fn schema() -> RefOr<Schema> {
+        let mut body = openapi::object_of::<RegisterInput>();
+        let null = openapi::null_schema();
+        if let Some(username) = body.properties.insert("username".to_owned(), null) {
+            body.properties.insert("login".to_owned(), username);
+        }
+        for name in body.required.iter_mut().filter(|name| *name == "username") {
+            "login".clone_into(name);
+        }
+        Schema::Object(body).into()
+    }
+}
+
+/// A user with their offers, oldest first.
+pub(crate) struct UserWithOffers;
+
+impl ToSchema for UserWithOffers {}
+
+impl PartialSchema for UserWithOffers {
+    fn schema() -> RefOr<Schema> {
+        let mut user = openapi::object_of::<User>();
+        let mut offers = Ref::from_schema_name(Offer::name()).to_array_builder();
+        offers = offers.description(Some(
+            "The first offers, at most 1000; if there are more, `Link` refers to the next page.",
+        ));
+        user.properties.insert("offers".to_owned(), offers.build().into());
+        user.required.push("offers".to_owned());
+        user.description = Some("A user with their offers, oldest first.".to_owned());
+        Schema::Object(user).into()
+    }
+}
 
 /// Registers a user.
 #[utoipa::path(
-    post, path = "/user/registry/", operation_id = "registerUser", tag = "users", request_body = Registration,
+    post, path = "/user/registry/", operation_id = "registerUser", tag = "users", request_body = RegisterRequest,
     responses(
         (status = 201, description = "The user.", body = User, headers(("Location" = String, description = "The address of the user."))),
     )
 )]
 pub(crate) async fn register(
-    State(rest): Shared,
+    State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
-    mut body: Body,
+    mut body: JsonBody,
 ) -> Result<Response, Problem> {
-    let input = value!({
-        "username": body.text("username", Some(validation::username)),
-        "password": body.text("password", Some(passwords::validate)),
-        "email": body.text("email", Some(validation::email)),
-    });
-    body.finish()?;
-    let answer = rest.register.run(&rest.schema, viewer, [("input", input)]).await?;
-    registered(answer)
+    body.require("email");
+    Ok(rest.register(viewer, body).await?)
 }
 
 /// Registers a user by `username` or `login`.
 #[utoipa::path(
-    post, path = "/user/", operation_id = "createUser", tag = "users", request_body = NewUser,
+    post, path = "/user/", operation_id = "createUser", tag = "users", request_body = CreateUserRequest,
     responses(
         (status = 201, description = "The user.", body = User, headers(("Location" = String, description = "The address of the user."))),
     )
 )]
 pub(crate) async fn create(
-    State(rest): Shared,
+    State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
-    mut body: Body,
+    mut body: JsonBody,
 ) -> Result<Response, Problem> {
-    let name = if body.has("login") && !body.has("username") { "login" } else { "username" };
-    let input = value!({
-        "username": body.text(name, Some(validation::username)),
-        "password": body.text("password", Some(passwords::validate)),
-        "email": body.optional_text("email", Some(validation::email)),
-    });
-    body.finish()?;
-    let answer = rest.register.run(&rest.schema, viewer, [("input", input)]).await;
-    let answer = answer.map_err(|error| error.rename("/username", &format!("/{name}")))?;
-    registered(answer)
-}
-
-fn registered(user: Answer) -> Result<Response, Problem> {
-    let location = format!("/user/{}/", user.read::<UserId>()?.id);
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], user).into_response())
+    if body.has_value("username") || !body.has_value("login") {
+        return Ok(rest.register(viewer, body).await?);
+    }
+    body.rename("login", "username");
+    let registered = rest.register(viewer, body).await;
+    Ok(registered.map_err(|error| error.rename("/username", "/login"))?)
 }
 
 /// Reads a user with their offers.
 #[utoipa::path(
-    get, path = "/user/{user}/", operation_id = "readUser", tag = "users", params(
+    get, path = "/user/{user}/", operation_id = "readUser", tag = "users",
+    params(
         ("user" = String, Path, description = "An id, or a username that is not digits alone.", example = "1"),
-        OfferParams
+        ("offers_limit" = Option<i32>, Query, minimum = 1, maximum = 1000, description = "The size of the page of offers, 1000 by default."),
+        ("offers_after" = Option<i64>, Query, minimum = 0, description = "Returns only offers after the one with this id."),
     ),
     responses(
-        (status = 200, description = "The user with their offers. `Link` names the page of offers that follows.", body = UserWithOffers),
+        (status = 200, description = "The user with their offers. `Link` refers to the next page of offers.", body = UserWithOffers),
     )
 )]
 pub(crate) async fn read(
-    State(rest): Shared,
+    State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
-    segment: Segment,
-    mut params: Params,
+    path: UserPath,
+    mut params: QueryParams,
 ) -> Result<Response, Problem> {
-    let size = params.size("offers_limit", pagination::MAX_PAGE_SIZE);
+    let size = params.page_size("offers_limit", pagination::MAX_PAGE_SIZE);
     let after = params.after("offers_after");
-    params.finish()?;
-    let variables = [
-        key(segment)?.variable(),
-        ("first", Value::from(size)),
-        ("after", pagination::encode_cursor(after).into()),
-    ];
-    let answer = rest.user.run(&rest.schema, viewer, variables).await?;
-    let page = answer.read::<Option<UserPage<'_>>>()?.ok_or_else(not_found)?;
-    let link = page.offers.continues().map(|offer| {
-        let parameters = [("offers_limit", size.into()), ("offers_after", offer)];
-        next_link(&format!("/user/{}/", page.id), &parameters)
+    params.into_result()?;
+    let user = UserRef::parse(path)?;
+    let variables = value!({
+        "id": user.id,
+        "username": user.username,
+        "first": size,
+        "after": pagination::encode_cursor(after),
     });
-    Ok(page_of(UserWithOffers::from(page), link))
+    let answer = rest.user.run(viewer, variables).await?;
+    let mut user: ObjectJson<'_> = answer.deserialize::<Option<_>>()?.ok_or_else(user_not_found)?;
+    let path = format!("/user/{}/", user.get::<i64>("id")?);
+    let next = user.unwrap_page("offers")?.next_after();
+    let link = next
+        .map(|offer| next_link(&path, &[("offers_limit", size.into()), ("offers_after", offer)]));
+    Ok(page_response(user, link))
 }
 
-/// Lists users in the order they registered.
+/// Lists users in the order of their registration.
 #[utoipa::path(
-    get, path = "/user/", operation_id = "listUsers", tag = "users", params(PageParams), security((), ("bearer" = [])),
+    get, path = "/user/", operation_id = "listUsers", tag = "users", security((), ("bearer" = [])),
+    params(
+        ("limit" = Option<i32>, Query, minimum = 1, maximum = 1000, description = "The size of the page, 100 by default."),
+        ("after" = Option<i64>, Query, minimum = 0, description = "Returns only users after the one with this id."),
+    ),
     responses(
-        (status = 200, description = "The users. `Link` names the page that follows.", body = [User]),
+        (status = 200, description = "The users. `Link` refers to the next page.", body = [User]),
     )
 )]
 pub(crate) async fn list(
-    State(rest): Shared,
+    State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
-    mut params: Params,
+    mut params: QueryParams,
 ) -> Result<Response, Problem> {
-    let (size, after) =
-        (params.size("limit", pagination::DEFAULT_PAGE_SIZE), params.after("after"));
-    params.finish()?;
-    let variables =
-        [("first", Value::from(size)), ("after", pagination::encode_cursor(after).into())];
-    let answer = rest.users.run(&rest.schema, viewer, variables).await?;
-    let found: PageJson<'_> = answer.read()?;
-    let next = found.continues();
+    let size = params.page_size("limit", pagination::DEFAULT_PAGE_SIZE);
+    let after = params.after("after");
+    params.into_result()?;
+    let variables = value!({ "first": size, "after": pagination::encode_cursor(after) });
+    let answer = rest.users.run(viewer, variables).await?;
+    let page: PageJson<'_> = answer.deserialize()?;
+    let next = page.next_after();
     let link = next.map(|user| next_link("/user/", &[("limit", size.into()), ("after", user)]));
-    Ok(page_of(found.nodes, link))
+    Ok(page_response(page.nodes, link))
 }
 
-/// Changes a user.
+/// Updates a user.
 #[utoipa::path(
-    patch, path = "/user/{user}/", operation_id = "updateUser", tag = "users", request_body = UserChange,
+    patch, path = "/user/{user}/", operation_id = "updateUser", tag = "users", request_body = UpdateUserInput,
     params(("user" = String, Path, description = "An id, or a username that is not digits alone.", example = "1")),
     security((), ("bearer" = [])),
-    responses(
-        (status = 200, description = "The user.", body = User),
-    )
+    responses((status = 200, description = "The user.", body = User))
 )]
 pub(crate) async fn update(
-    State(rest): Shared,
+    State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
-    segment: Segment,
-    mut body: Body,
-) -> Result<Answer, Problem> {
-    let mut input = IndexMap::new();
-    if body.names("username") {
-        let username = body.text("username", Some(validation::username));
-        input.insert(Name::new("username"), Value::from(username));
-    }
-    if body.names("email") {
-        let email = body.optional_text("email", Some(validation::email));
-        input.insert(Name::new("email"), Value::from(email));
-    }
-    body.finish()?;
-    let id = rest.id(key(segment)?, viewer).await?;
-    let variables = [("id", Value::from(id)), ("input", Value::Object(input))];
-    Ok(rest.update.run(&rest.schema, viewer, variables).await?)
+    path: UserPath,
+    body: JsonBody,
+) -> Result<FieldJson, Problem> {
+    let id = rest.user_id(path, viewer).await?;
+    let given = value!({ "id": id });
+    let variables =
+        rest.update_user.variables_with_rules(body, given, UpdateUserInput::validate)?;
+    Ok(rest.update_user.run(viewer, variables).await?)
 }
 
 /// Deletes a user with all their offers and sessions.
@@ -168,57 +230,56 @@ pub(crate) async fn update(
     delete, path = "/user/{user}/", operation_id = "deleteUser", tag = "users",
     params(("user" = String, Path, description = "An id, or a username that is not digits alone.", example = "1")),
     security((), ("bearer" = [])),
-    responses(
-        (status = 204, description = "The user is gone, with all their offers and tokens."),
-    )
+    responses((status = 204, description = "The user is deleted, with all their offers and tokens."))
 )]
 pub(crate) async fn delete(
-    State(rest): Shared,
+    State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
-    segment: Segment,
+    path: UserPath,
 ) -> Result<StatusCode, Problem> {
-    let id = rest.id(key(segment)?, viewer).await?;
-    rest.delete.run(&rest.schema, viewer, [("id", Value::from(id))]).await?;
+    let id = rest.user_id(path, viewer).await?;
+    rest.delete_user.run(viewer, value!({ "id": id })).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What names a user in a path.
-enum Key {
-    Id(String),
-    Name(String),
-}
+impl RestState {
+    async fn register(&self, viewer: Viewer, body: JsonBody) -> Result<Response> {
+        let validate = |input: &RegisterInput| input.validate(self.security);
+        let variables = self.register.variables_with_rules(body, value!({}), validate)?;
+        let user = self.register.run(viewer, variables).await?;
+        let id: i64 = user.deserialize::<ObjectJson<'_>>()?.get("id")?;
+        Ok((StatusCode::CREATED, [(header::LOCATION, format!("/user/{id}/"))], user)
+            .into_response())
+    }
 
-impl Key {
-    fn variable(self) -> (&'static str, Value) {
-        match self {
-            Self::Id(id) => ("id", id.into()),
-            Self::Name(name) => ("username", name.into()),
+    /// Returns the id of the user in a path: mutations take no usernames.
+    async fn user_id(&self, path: UserPath, viewer: Viewer) -> Result<String> {
+        let user = UserRef::parse(path)?;
+        if let Some(id) = user.id {
+            return Ok(id);
         }
+        let variables = value!({ "username": user.username });
+        let answer = self.user_id_by_username.run(viewer, variables).await?;
+        let user: ObjectJson<'_> = answer.deserialize::<Option<_>>()?.ok_or_else(user_not_found)?;
+        Ok(user.get::<i64>("id")?.to_string())
     }
 }
 
-fn key(segment: Segment) -> Result<Key> {
-    // What is no text names no user.
-    let Path(segment) = segment.map_err(|_| not_found())?;
-    let digits = segment.bytes().all(|byte| byte.is_ascii_digit());
-    Ok(if digits { Key::Id(segment) } else { Key::Name(segment) })
+/// A user in a path, by id or by username.
+#[derive(Default)]
+struct UserRef {
+    id: Option<String>,
+    username: Option<String>,
 }
 
-impl Rest {
-    /// The id of the user: mutations take no usernames.
-    async fn id(&self, key: Key, viewer: Viewer) -> Result<String> {
-        match key {
-            Key::Id(id) => Ok(id),
-            Key::Name(name) => {
-                let variables = [("username", Value::from(name))];
-                let answer = self.find.run(&self.schema, viewer, variables).await?;
-                let found = answer.read::<Option<UserId>>()?.ok_or_else(not_found)?;
-                Ok(found.id.to_string())
-            }
-        }
+impl UserRef {
+    fn parse(path: UserPath) -> Result<Self> {
+        // A segment that is not UTF-8 is nobody's username.
+        let Path(segment) = path.map_err(|_| user_not_found())?;
+        Ok(if segment.bytes().all(|byte| byte.is_ascii_digit()) {
+            Self { id: Some(segment), ..Self::default() }
+        } else {
+            Self { username: Some(segment), ..Self::default() }
+        })
     }
-}
-
-fn not_found() -> Error {
-    Error::not_found("There is no such user.")
 }

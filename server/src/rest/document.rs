@@ -1,0 +1,217 @@
+//! The GraphQL document of a route: reads its variables, runs it and translates the answer.
+
+use std::{slice, sync::Arc};
+
+use async_graphql::{
+    Executor, InputType, Name, ObjectType, Request, Response, Schema, SubscriptionType, Value,
+    Variables,
+    indexmap::IndexMap,
+    parser::{parse_query, types::ExecutableDocument},
+};
+use axum::{
+    http::header,
+    response::{IntoResponse, Response as HttpResponse},
+};
+use schema::{DirectJsonEnabled, Error, FieldErrors, IdFormat, JsonWriter, Result, Viewer};
+use serde::Deserialize;
+
+use super::{
+    body::JsonBody,
+    input::{InputField, InputTypes, snake_case},
+};
+
+/// The schema that the documents of routes run on.
+#[derive(Debug)]
+pub struct RouteSchema<E> {
+    schema: E,
+    types: Arc<InputTypes>,
+}
+
+impl<Q, M, S> RouteSchema<Schema<Q, M, S>>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
+    /// Reads the input types of the schema.
+    ///
+    /// # Errors
+    /// The position of a syntax error.
+    pub fn new(schema: Schema<Q, M, S>) -> Result<Self, String> {
+        let types = Arc::new(InputTypes::parse(&schema.sdl())?);
+        Ok(Self { schema, types })
+    }
+}
+
+impl<E: Executor> RouteSchema<E> {
+    /// Parses a document that is part of the program.
+    ///
+    /// # Errors
+    /// A syntax error, or the name of a field that is selected twice.
+    pub fn document(&self, source: &str) -> Result<RouteDocument<E>, String> {
+        let query = parse_query(source).map_err(|error| error.to_string())?;
+        // Direct JSON needs it.
+        if !graphql_http::has_unique_keys(&query) {
+            return Err(format!("a document selects a field twice: {source}"));
+        }
+        let variables = query.operations.iter().flat_map(|(_, one)| &one.node.variable_definitions);
+        let variables = variables.map(|one| {
+            let (name, ty) = (&one.node.name.node, &one.node.var_type.node);
+            InputField::new(name, ty, one.node.default_value.is_some())
+        });
+        Ok(RouteDocument {
+            variables: variables.collect(),
+            query,
+            schema: self.schema.clone(),
+            types: Arc::clone(&self.types),
+        })
+    }
+}
+
+/// The GraphQL document of a route, parsed once.
+#[derive(Debug)]
+pub struct RouteDocument<E> {
+    schema: E,
+    types: Arc<InputTypes>,
+    query: ExecutableDocument,
+    variables: Vec<InputField>,
+}
+
+impl<E: Executor> RouteDocument<E> {
+    /// Reads the variables that are not among `given` from a body: one of an input type is the body
+    /// as a whole, any other a field of it.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` that names each field that is missing or of the wrong type.
+    pub fn variables(&self, body: JsonBody, given: Value) -> Result<Value> {
+        let (variables, errors) = self.read(body, given);
+        errors.into_result().map(|()| Value::Object(variables))
+    }
+
+    /// Reads the variables like [`Self::variables`], for a resolver that validates an input of type
+    /// `T`. If the resolver cannot run, since fields are missing or of the wrong type, `validate`
+    /// stands in for it, so that one answer names every bad field.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` that names each bad field.
+    pub fn variables_with_rules<T: InputType>(
+        &self,
+        body: JsonBody,
+        given: Value,
+        validate: impl FnOnce(&T) -> Result<()>,
+    ) -> Result<Value> {
+        let (mut variables, errors) = self.read(body, given);
+        let Err(found) = errors.into_result() else { return Ok(Value::Object(variables)) };
+        let of_type = |field: &&InputField| field.ty.base.to_string() == T::type_name();
+        let input = self.variables.iter().find(of_type);
+        let input = input.and_then(|field| variables.swap_remove(&field.name));
+        let broken = match T::parse(input) {
+            Ok(input) => validate(&input).map_err(snake_case_pointers).err(),
+            Err(error) => return Err(Error::internal(error.into_server_error(<_>::default()))),
+        };
+        let mut errors = FieldErrors::default();
+        let known = |pointer: &str| {
+            found.fields.iter().any(|field| {
+                let rest = pointer.strip_prefix(field.pointer.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+        };
+        let broken = broken.into_iter().flat_map(|error| error.fields);
+        let broken = broken.filter(|field| !known(&field.pointer));
+        for field in found.fields.iter().cloned().chain(broken) {
+            errors.push(&field.pointer, field.detail);
+        }
+        errors.into_result().map(|()| Value::Object(variables))
+    }
+
+    fn read(&self, body: JsonBody, given: Value) -> (IndexMap<Name, Value>, FieldErrors) {
+        let JsonBody { mut object, mut errors } = body;
+        let Value::Object(mut variables) = given else { return Default::default() };
+        for field in &self.variables {
+            if variables.contains_key(&field.name) {
+                continue;
+            }
+            let mut read = |fields| self.types.read_fields(fields, &mut object, "", &mut errors);
+            match self.types.fields_of(&field.ty) {
+                Some(fields) => {
+                    let input = Value::Object(read(fields));
+                    variables.insert(field.name.clone(), input);
+                }
+                None => variables.extend(read(slice::from_ref(field))),
+            }
+        }
+        (variables, errors)
+    }
+
+    /// Runs the document.
+    ///
+    /// # Errors
+    /// The first error of the answer.
+    pub async fn run(&self, viewer: Viewer, variables: Value) -> Result<FieldJson> {
+        let direct = DirectJsonEnabled(IdFormat::Number);
+        let variables = Variables::from_value(variables);
+        let mut request = Request::new("").variables(variables).data(viewer).data(direct);
+        request.set_parsed_query(self.query.clone());
+        single_root_field(self.schema.execute(request).await)
+    }
+
+    /// Validates the document against its schema without running it, for tests. The schema must allow
+    /// no complexity, so that a valid document stops there.
+    ///
+    /// # Errors
+    /// The errors of the validation.
+    pub async fn validate(&self) -> Result<(), String> {
+        // The complexity of a page depends on its size.
+        let variables = Variables::from_json(serde_json::json!({ "first": 1 }));
+        let mut request = Request::new("").variables(variables);
+        request.set_parsed_query(self.query.clone());
+        match &self.schema.execute(request).await.errors[..] {
+            [error] if error.message == "Query is too complex." => Ok(()),
+            errors => Err(format!("{:?}: {errors:?}", self.query.operations)),
+        }
+    }
+}
+
+/// The value of the only root field of an answer, as JSON. Ids are numbers: every object that the
+/// documents select is written as [direct JSON](schema::DirectJson).
+#[derive(Debug)]
+pub struct FieldJson(String);
+
+impl FieldJson {
+    /// Deserializes the value.
+    ///
+    /// # Errors
+    /// `INTERNAL` if it is of another type.
+    pub fn deserialize<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
+        serde_json::from_str(&self.0).map_err(Error::internal)
+    }
+}
+
+impl IntoResponse for FieldJson {
+    fn into_response(self) -> HttpResponse {
+        ([(header::CONTENT_TYPE, "application/json")], self.0).into_response()
+    }
+}
+
+fn single_root_field(response: Response) -> Result<FieldJson> {
+    if let Some(error) = response.errors.into_iter().next() {
+        return Err(match error.source::<Error>() {
+            Some(error) => snake_case_pointers(error.clone()),
+            None => Error::internal(error.message),
+        });
+    }
+    let Value::Object(fields) = response.data else {
+        return Err(Error::internal("the data of an answer is no object"));
+    };
+    let mut json = JsonWriter::default();
+    json.value(fields.first().map_or(&Value::Null, |(_, value)| value));
+    String::from_utf8(json.into_bytes()).map(FieldJson).map_err(Error::internal)
+}
+
+/// Translates the pointers of GraphQL into those of REST.
+fn snake_case_pointers(mut error: Error) -> Error {
+    for field in &mut error.fields {
+        field.pointer = snake_case(&field.pointer);
+    }
+    error
+}
