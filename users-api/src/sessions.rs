@@ -189,11 +189,11 @@ impl Sessions {
         session: Uuid,
         user: i64,
         generation: i64,
-        issued_at: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) -> TokenGrant {
         let keys = self.keys.current();
         let key_id = keys.signing_key().map(|key| key.id.clone()).unwrap_or_default();
-        TokenGrant { session, user, generation, key_id, issued_at }
+        TokenGrant { session, user, generation, key_id, issued_at: now }
     }
 
     fn issue(&self, grant: &TokenGrant) -> Result<TokenPair> {

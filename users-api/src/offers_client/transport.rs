@@ -5,7 +5,7 @@
 //! circuit, so that no request waits to find out.
 
 use std::{
-    fmt::{self, Display},
+    fmt::Display,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -107,25 +107,6 @@ enum Failure {
     Http(reqwest::Error),
 }
 
-impl Failure {
-    /// Returns true if offers-api cannot be reached, false if it responds with an error status.
-    fn is_unreachable(&self) -> bool {
-        match self {
-            Self::Unresponsive => true,
-            Self::Http(error) => !error.is_status(),
-        }
-    }
-}
-
-impl Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unresponsive => f.write_str("no response, and none to a ping"),
-            Self::Http(error) => error.fmt(f),
-        }
-    }
-}
-
 /// A response of offers-api.
 pub(crate) struct GraphqlResponse {
     body: Bytes,
@@ -212,11 +193,16 @@ impl Transport {
         self.metrics.duration.observe(start.elapsed().as_secs_f64());
         match response {
             Ok(body) => Ok(GraphqlResponse { body, metrics: self.metrics.clone() }),
-            Err(failure) => {
-                if failure.is_unreachable() {
+            Err(Failure::Unresponsive) => {
+                self.trip();
+                Err(self.metrics.count_error(&"no response, and none to a ping"))
+            }
+            Err(Failure::Http(error)) => {
+                // An error status shows that offers-api can be reached.
+                if !error.is_status() {
                     self.trip();
                 }
-                Err(self.metrics.count_error(&failure))
+                Err(self.metrics.count_error(&error))
             }
         }
     }
