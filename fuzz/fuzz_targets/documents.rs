@@ -13,12 +13,14 @@ use axum::{
     http::{Request, header},
 };
 use futures_util::future::BoxFuture;
+use graphql_http::{Endpoint, PATH, router};
 use libfuzzer_sys::fuzz_target;
 use schema::{Error, Result, Viewer, limits};
 use serde_json::{Value, json};
 use server::{
     auth::Authenticate,
-    graphql::{Endpoint, PATH, router},
+    graphql_endpoint::{endpoint, public_schema},
+    settings::Switch,
 };
 use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt;
@@ -103,8 +105,8 @@ impl Mutation {
 
 static ENDPOINT: LazyLock<Router> = LazyLock::new(|| {
     let schema = async_graphql::Schema::build(Query, Mutation, EmptySubscription);
-    let schema = limits::apply(schema).finish();
-    router(Endpoint { once: &["login"], ..Endpoint::new(schema, Arc::new(Nobody)) })
+    let schema = public_schema(schema, Switch::On);
+    router(Endpoint { single_use_fields: &["login"], ..endpoint(schema, Arc::new(Nobody)) })
 });
 
 static RUNTIME: LazyLock<Runtime> =
