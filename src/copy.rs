@@ -1,7 +1,7 @@
 //! Copies every row to another database, such as from SQLite to PostgreSQL.
 
 use clap::Args;
-use entity::{keyed_offer, refresh_token, user};
+use entity::{offer, refresh_token, user};
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, Database,
     DatabaseConnection, DbBackend, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
@@ -9,7 +9,7 @@ use sea_orm::{
 };
 use server::{database, metrics::Metrics, settings::Settings};
 
-/// Rows in one INSERT: SQLite allows 32766 values.
+/// Number of rows per statement: SQLite accepts 32766 values in one.
 const ROWS_PER_INSERT: u64 = 2000;
 
 /// The arguments of `copy`.
@@ -20,7 +20,7 @@ pub(crate) struct CopyArgs {
     to: String,
 }
 
-/// Copies every row. Missing tables are created first.
+/// Copies every row, and creates the tables if there are none.
 pub(crate) async fn run(settings: &Settings, arguments: &CopyArgs) -> Result<(), String> {
     let with_setting_name = |error| format!("DATABASE_URL: {error}");
     let from = database::connect(settings, &Metrics::default()).await.map_err(with_setting_name)?;
@@ -39,12 +39,12 @@ async fn copy(from: &DatabaseConnection, to: &str) -> Result<(), DbErr> {
     }
     // Users first: the others refer to them.
     let users = copy_table::<user::Entity, _>(from, &to, user::Column::Id).await?;
-    let offers = copy_table::<keyed_offer::Entity, _>(from, &to, keyed_offer::Column::Id).await?;
+    let offers = copy_table::<offer::Entity, _>(from, &to, offer::Column::Id).await?;
     let sessions =
         copy_table::<refresh_token::Entity, _>(from, &to, refresh_token::Column::Id).await?;
     if to.get_database_backend() == DbBackend::Postgres {
         reset_sequence::<user::Entity>(&to, "users", user::Column::Id).await?;
-        reset_sequence::<keyed_offer::Entity>(&to, "offers", keyed_offer::Column::Id).await?;
+        reset_sequence::<offer::Entity>(&to, "offers", offer::Column::Id).await?;
     }
     println!("copied {users} users, {offers} offers, {sessions} sessions");
     Ok(())

@@ -7,42 +7,44 @@ use clap::Args;
 use entity::{PasswordHash, fold_case, offer, user};
 use indicatif::{ProgressBar, ProgressStyle};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter,
-    QuerySelect, sea_query::OnConflict,
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect,
+    sea_query::OnConflict,
 };
 use server::{database, metrics::Metrics, settings::Settings};
 
 /// The password of every demo user.
 const PASSWORD: &str = "demo";
-/// Users a statement: two statements find out what they lack.
-const USERS: u32 = 500;
-/// Offers a statement: SQLite takes 32766 values in one.
-const OFFERS: usize = 5000;
+/// Number of users per statement. Two more statements find the offers that they lack.
+const USERS_PER_INSERT: u32 = 500;
+/// Number of offers per statement: SQLite accepts 32766 values in one.
+const OFFERS_PER_INSERT: usize = 5000;
 
-/// How much demo data.
+/// The amount of demo data.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// How many users
+    /// Number of users
     #[arg(long, default_value_t = 10)]
     users: u32,
-    /// How many offers each
+    /// Number of offers of each user
     #[arg(long, default_value_t = 5)]
     offers: u32,
 }
 
-/// Adds the users and offers that are not there yet.
+/// Inserts the users and offers that are missing.
 pub(crate) async fn run(settings: &Settings, arguments: &Arguments) -> Result<(), String> {
-    let named = |error| format!("DATABASE_URL: {error}");
-    let database = database::connect(settings, &Metrics::default()).await.map_err(named)?;
-    // One hash for all: each of its own would take 20 ms.
+    let with_setting_name = |error| format!("DATABASE_URL: {error}");
+    let database =
+        database::connect(settings, &Metrics::default()).await.map_err(with_setting_name)?;
+    // One hash for all users: each costs 20 ms.
     let hash = users_api::demo_hash(PASSWORD).map_err(|error| error.detail.into_owned())?;
     let bar = ProgressBar::new(arguments.users.into()).with_style(style());
     let now = Utc::now().trunc_subsecs(6);
     let mut first = 1;
     while first <= arguments.users {
-        let last = arguments.users.min(first.saturating_add(USERS - 1));
-        let ids = users(&database, first..=last, &hash, now).await.map_err(named)?;
-        offers(&database, ids, arguments.offers, now).await.map_err(named)?;
+        let last = arguments.users.min(first.saturating_add(USERS_PER_INSERT - 1));
+        let ids = users(&database, first..=last, &hash, now).await.map_err(with_setting_name)?;
+        offers(&database, ids, arguments.offers, now).await.map_err(with_setting_name)?;
         bar.inc(u64::from(last - first + 1));
         first = last.saturating_add(1);
         if last == u32::MAX {
@@ -72,13 +74,13 @@ async fn users(
     let rows = names.iter().map(|name| {
         let email = format!("{name}@example.org");
         user::ActiveModel {
+            id: NotSet,
             username: Set(name.clone()),
             username_key: Set(fold_case(name)),
             email_key: Set(Some(fold_case(&email))),
             email: Set(Some(email)),
             password_hash: Set(hash.clone()),
             created_at: Set(now),
-            ..Default::default()
         }
     });
     user::Entity::insert_many(rows)
@@ -94,7 +96,7 @@ async fn users(
         .await
 }
 
-/// Tops the offers of each user up.
+/// Inserts the offers that each user lacks.
 async fn offers(
     database: &DatabaseConnection,
     users: Vec<i64>,
@@ -116,14 +118,16 @@ async fn offers(
         (there + 1..=i64::from(each)).map(move |number| (user, number))
     });
     let mut rows = missing.map(|(user, number)| offer::ActiveModel {
+        id: NotSet,
         user_id: Set(user),
         title: Set(format!("Offer {number}")),
         text: Set(format!("Something that user {user} no longer needs, number {number}.")),
         created_at: Set(now),
-        ..Default::default()
+        idempotency_key: NotSet,
+        fingerprint: NotSet,
     });
     loop {
-        let chunk: Vec<_> = rows.by_ref().take(OFFERS).collect();
+        let chunk: Vec<_> = rows.by_ref().take(OFFERS_PER_INSERT).collect();
         if chunk.is_empty() {
             return Ok(());
         }

@@ -16,7 +16,7 @@ use async_graphql::{
     runtime::{TokioSpawner, TokioTimer},
 };
 use dataloader::{BatchFn, non_cached};
-use schema::{BatchLoader, Error};
+use schema::{BatchLoader, Error, LoadOwned};
 use serde_json::{Value, json};
 
 const ROUNDS: usize = 7;
@@ -72,9 +72,7 @@ fn loaders(upstream: &Upstream) -> [(&'static str, Load); 3] {
             "ours",
             Arc::new(move |user| {
                 let loader = Arc::clone(&ours);
-                Box::pin(
-                    async move { loader.load_one(user).await.unwrap().map(Arc::unwrap_or_clone) },
-                )
+                Box::pin(async move { loader.load_owned(user).await.unwrap() })
             }),
         ),
         (

@@ -13,7 +13,10 @@ use axum::{
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use entity::{offer, user};
-use schema::{BatchLoader, Error, batch_loader::BatchResult, batch_sql::pad_to_power_of_two};
+use schema::{
+    BatchLoader, Error, LoadOwned, Offer, Timestamp, User, batch_loader::BatchResult,
+    rows::pad_to_power_of_two,
+};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectOptions, Database, DatabaseConnection,
     DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -38,33 +41,14 @@ pub(crate) enum Kind {
 const OFFERS: u64 = 1000;
 
 #[derive(Clone, Serialize)]
-struct User {
-    id: i64,
-    username: String,
-    email: Option<String>,
-    created_at: DateTime<Utc>,
+struct UserWithOffers {
+    #[serde(flatten)]
+    user: User,
     offers: Vec<Offer>,
 }
 
-#[derive(Clone, Serialize)]
-struct Offer {
-    id: i64,
-    user_id: i64,
-    title: String,
-    text: String,
-    created_at: DateTime<Utc>,
-}
-
-impl From<offer::Model> for Offer {
-    fn from(row: offer::Model) -> Self {
-        let offer::Model { id, user_id, title, text, created_at } = row;
-        Self { id, user_id, title, text, created_at }
-    }
-}
-
-fn with_offers(row: user::Model, offers: Vec<offer::Model>) -> Json<User> {
-    let user::Model { id, username, email, created_at, .. } = row;
-    Json(User { id, username, email, created_at, offers: shown(offers) })
+fn with_offers(user: user::Model, offers: Vec<offer::Model>) -> Json<UserWithOffers> {
+    Json(UserWithOffers { user: user.into(), offers: shown(offers) })
 }
 
 fn shown(offers: Vec<offer::Model>) -> Vec<Offer> {
@@ -113,17 +97,18 @@ pub(crate) async fn serve(kind: Kind, url: &str) -> Result<(), Box<dyn std::erro
     Ok(())
 }
 
-async fn fixed() -> Json<User> {
-    let created_at = DateTime::UNIX_EPOCH;
-    let offer = |id| Offer {
-        id,
-        user_id: 1,
-        title: format!("Offer {id}"),
-        text: format!("Something that user 1 no longer needs, number {id}."),
-        created_at,
+async fn fixed() -> Json<UserWithOffers> {
+    let created_at = Timestamp::from(DateTime::UNIX_EPOCH);
+    let offer = |id: i64| Offer {
+        id: id.into(),
+        user_id: 1.into(),
+        title: format!("Offer {id}").into(),
+        text: format!("Something that user 1 no longer needs, number {id}.").into(),
+        created_at: created_at.clone(),
     };
     let (username, email) = ("demo1".to_owned(), Some("demo1@example.org".to_owned()));
-    Json(User { id: 1, username, email, created_at, offers: (1..=10).map(offer).collect() })
+    let user = User { id: 1.into(), username, email, created_at: created_at.clone() };
+    Json(UserWithOffers { user, offers: (1..=10).map(offer).collect() })
 }
 
 fn direct(database: DatabaseConnection) -> Router {
@@ -137,7 +122,7 @@ fn direct(database: DatabaseConnection) -> Router {
 async fn read(
     State(database): State<DatabaseConnection>,
     Path(id): Path<i64>,
-) -> Result<Result<Json<User>, StatusCode>, Failed> {
+) -> Result<Result<Json<UserWithOffers>, StatusCode>, Failed> {
     let Some(user) = user::Entity::find_by_id(id).one(&database).await? else {
         return Ok(Err(StatusCode::NOT_FOUND));
     };
@@ -186,7 +171,7 @@ async fn create(
     Ok((StatusCode::CREATED, Json(row.insert(&database).await?.into())))
 }
 
-struct Batches2 {
+struct Loaders {
     users: DataLoader<BatchLoader<UserLoader>>,
     offers: DataLoader<BatchLoader<OfferLoader>>,
 }
@@ -223,7 +208,7 @@ impl Loader<i64> for OfferLoader {
 }
 
 fn batched(database: &DatabaseConnection) -> Router {
-    let batches = Batches2 {
+    let batches = Loaders {
         users: BatchLoader::data_loader(UserLoader(database.clone()), |_| ()),
         offers: BatchLoader::data_loader(OfferLoader(database.clone()), |_| ()),
     };
@@ -231,14 +216,11 @@ fn batched(database: &DatabaseConnection) -> Router {
 }
 
 async fn read_batched(
-    State(batches): State<Arc<Batches2>>,
+    State(batches): State<Arc<Loaders>>,
     Path(id): Path<i64>,
-) -> Result<Result<Json<User>, StatusCode>, Failed> {
-    let Some(user) = batches.users.load_one(id).await? else {
+) -> Result<Result<Json<UserWithOffers>, StatusCode>, Failed> {
+    let Some(user) = batches.users.load_owned(id).await? else {
         return Ok(Err(StatusCode::NOT_FOUND));
     };
-    Ok(Ok(with_offers(
-        Arc::unwrap_or_clone(user),
-        batches.offers.load_one(id).await?.map(Arc::unwrap_or_clone).unwrap_or_default(),
-    )))
+    Ok(Ok(with_offers(user, batches.offers.load_owned(id).await?.unwrap_or_default())))
 }

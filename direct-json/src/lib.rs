@@ -1,8 +1,11 @@
-//! Objects whose fields need no work.
+//! Writes objects of async-graphql as JSON without the executor.
 //!
-//! The executor makes a future for each field of each object, and a value of each answer. Where a
-//! selection names nothing but what is there already, as a page of offers does, that is most of the
-//! work. Such an answer is written as JSON at once.
+//! The executor makes a future for each field of each object, and a value of each result. Where a
+//! selection needs no resolver, as a page of rows does, that is most of the work. [`DirectJson`]
+//! writes such a selection straight to JSON text and leaves any other to the executor.
+//!
+//! [`object!`] defines an object and its [`WriteJson`] from one list of fields. A field whose type
+//! cannot be written does not compile.
 
 use std::borrow::Cow;
 
@@ -14,41 +17,36 @@ use async_graphql::{
     resolver_utils::resolve_list,
 };
 
+mod object;
 mod writer;
 
+pub use object::{PlainFields, WriteValue, camel_case, camel_case_length};
 pub use writer::{IdFormat, JsonWriter};
 
-/// An object that can write fields without work.
+/// An object with fields that need no resolver.
 pub trait WriteJson: ObjectType {
-    /// Writes the value of a field, the same that its resolver gives; nothing where the field
-    /// needs one.
-    fn write(&self, field: &Field, json: &mut JsonWriter) -> Option<()>;
+    /// Writes the value of `field` exactly as its resolver would return it. Returns `None` if the
+    /// field needs its resolver.
+    fn write_field(&self, field: &Field, json: &mut JsonWriter<'_>) -> Option<()>;
 }
 
-/// Data of a request whose answer may be written at once: no selection of its document names a
-/// response key twice. The executor merges what such fields answer (GraphQL, section 6.4.3), and JSON
-/// cannot be merged.
+/// Data of a request that enables direct JSON. No selection of its document may contain a response
+/// key twice: the executor merges such fields (GraphQL, section 6.4.3), and JSON text cannot be
+/// merged. [`IdFormat`] is data of its own, which resolvers consult as well.
 #[derive(Clone, Copy, Debug)]
-pub struct DirectJsonEnabled(pub IdFormat);
+pub struct DirectJsonEnabled;
 
-/// Writes an object, or a list of them, at once where that can be, and leaves any other selection to
-/// the resolvers.
+/// An object, or a list of objects, that is written directly if its selection needs no resolver.
 #[derive(Clone, Debug)]
 pub struct DirectJson<T>(pub T);
 
-impl JsonWriter {
-    /// Writes what is selected of an object; nothing where that needs a resolver.
-    pub fn ready<T: WriteJson>(&mut self, selection: &SelectionSet, object: &T) -> Option<()> {
-        self.selected(selection, T::type_name, |json, field| object.write(field, json))
-    }
-}
-
-fn at_once(
+/// Returns what `write` has written, or `None` if the request or the selection needs the executor.
+fn try_write_direct(
     ctx: &ContextSelectionSet<'_>,
-    write: impl FnOnce(&mut JsonWriter, &SelectionSet) -> Option<()>,
+    write: impl FnOnce(&mut JsonWriter<'_>, &SelectionSet) -> Option<()>,
 ) -> Option<Value> {
-    let DirectJsonEnabled(ids) = ctx.data_opt()?;
-    let mut json = JsonWriter::new(*ids);
+    let DirectJsonEnabled = ctx.data_opt()?;
+    let mut json = JsonWriter::for_selection(ctx);
     write(&mut json, &ctx.item.node)?;
     Some(json.into_value())
 }
@@ -67,7 +65,7 @@ impl<T: WriteJson> OutputType for DirectJson<T> {
         ctx: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        match at_once(ctx, |json, selection| json.ready(selection, &self.0)) {
+        match try_write_direct(ctx, |json, selection| json.object_of(selection, &self.0)) {
             Some(object) => Ok(object),
             None => self.0.resolve(ctx, field).await,
         }
@@ -92,8 +90,8 @@ impl<T: WriteJson> OutputType for DirectJson<Vec<T>> {
         ctx: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        let written = at_once(ctx, |json, selection| {
-            json.list(&self.0, |json, object| json.ready(selection, object))
+        let written = try_write_direct(ctx, |json, selection| {
+            json.list(&self.0, |json, object| json.object_of(selection, object))
         });
         match written {
             Some(list) => Ok(list),
@@ -107,31 +105,31 @@ where
     C: CursorType + Send + Sync,
     T: WriteJson,
 {
-    fn write(&self, field: &Field, json: &mut JsonWriter) -> Option<()> {
+    fn write_field(&self, field: &Field, json: &mut JsonWriter<'_>) -> Option<()> {
         let selection = &field.selection_set.node;
         match field.name.node.as_str() {
-            "nodes" => json.list(&self.edges, |json, edge| json.ready(selection, &edge.node.0)),
+            "nodes" => json.list(&self.edges, |json, edge| json.object_of(selection, &edge.node.0)),
             "edges" => json.list(&self.edges, |json, edge| {
                 let type_name = Edge::<C, DirectJson<T>, EmptyFields>::type_name;
-                json.selected(selection, type_name, |json, field| {
+                json.selection(selection, type_name, |json, field| {
                     match field.name.node.as_str() {
-                        "cursor" => json.text(&edge.cursor.encode_cursor()),
-                        "node" => json.ready(&field.selection_set.node, &edge.node.0)?,
+                        "cursor" => json.string(&edge.cursor.encode_cursor()),
+                        "node" => json.object_of(&field.selection_set.node, &edge.node.0)?,
                         _ => return None,
                     }
                     Some(())
                 })
             }),
-            "pageInfo" => json.selected(selection, PageInfo::type_name, |json, field| {
+            "pageInfo" => json.selection(selection, PageInfo::type_name, |json, field| {
                 let mut cursor = |edge: Option<&Edge<C, _, _>>| match edge {
-                    Some(edge) => json.text(&edge.cursor.encode_cursor()),
+                    Some(edge) => json.string(&edge.cursor.encode_cursor()),
                     None => json.null(),
                 };
                 match field.name.node.as_str() {
                     "startCursor" => cursor(self.edges.first()),
                     "endCursor" => cursor(self.edges.last()),
-                    "hasPreviousPage" => json.flag(self.has_previous_page),
-                    "hasNextPage" => json.flag(self.has_next_page),
+                    "hasPreviousPage" => json.bool(self.has_previous_page),
+                    "hasNextPage" => json.bool(self.has_next_page),
                     _ => return None,
                 }
                 Some(())
@@ -144,34 +142,55 @@ where
 #[cfg(test)]
 mod tests {
     use async_graphql::{
-        EmptyMutation, EmptySubscription, ID, Object, Request, Schema, SimpleObject,
+        ComplexObject, EmptyMutation, EmptySubscription, Object, Request, Schema, SimpleObject,
     };
 
     use super::*;
 
-    #[derive(SimpleObject)]
-    struct Thing {
-        id: ID,
-        name: String,
-        worked: bool,
+    object! {
+        #[derive(SimpleObject)]
+        #[graphql(complex)]
+        struct Thing {
+            id: i64,
+            full_name: Name,
+            note: Option<String>,
+        }
     }
 
-    impl WriteJson for Thing {
-        fn write(&self, field: &Field, json: &mut JsonWriter) -> Option<()> {
-            match field.name.node.as_str() {
-                "id" => json.text(&self.id),
-                // Unlike the resolver's, to tell the two apart.
-                "name" => json.text("at hand"),
-                _ => return None,
-            }
-            Some(())
+    #[ComplexObject]
+    impl Thing {
+        async fn worked(&self) -> bool {
+            true
+        }
+    }
+
+    /// A scalar that shows how it was written.
+    struct Name;
+
+    async_graphql::scalar!(Name);
+
+    impl serde::Serialize for Name {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_str("resolved")
+        }
+    }
+
+    impl<'de> serde::Deserialize<'de> for Name {
+        fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+            Ok(Self)
+        }
+    }
+
+    impl WriteValue for Name {
+        fn write_value(&self, json: &mut JsonWriter<'_>) {
+            json.string("direct");
         }
     }
 
     struct Query;
 
     fn thing() -> Thing {
-        Thing { id: ID::from(7), name: "resolved".to_owned(), worked: true }
+        Thing { id: 7, full_name: Name, note: None }
     }
 
     #[Object]
@@ -194,34 +213,48 @@ mod tests {
         String::from_utf8(json.into_bytes()).unwrap()
     }
 
-    async fn at_once(query: &str) -> String {
-        answer(Request::new(query).data(DirectJsonEnabled(IdFormat::String))).await
+    async fn direct(query: &str) -> String {
+        answer(Request::new(query).data(DirectJsonEnabled)).await
+    }
+
+    const OBJECT: &str = r#"{"number":7,"fullName":"direct","note":null,"__typename":"Thing"}"#;
+
+    #[tokio::test]
+    async fn selection_without_resolvers_is_written_directly() {
+        let selection = "{ number: id ... { fullName } ... on Thing { note __typename } }";
+        let one = direct(&format!("{{ thing {selection} }}")).await;
+        assert_eq!(one, format!(r#"{{"thing":{OBJECT}}}"#));
+        let two = direct(&format!("{{ things {selection} }}")).await;
+        assert_eq!(two, format!(r#"{{"things":[{OBJECT},{OBJECT}]}}"#));
     }
 
     #[tokio::test]
-    async fn what_is_at_hand_is_written_at_once() {
-        let object = r#"{"number":"7","name":"at hand","__typename":"Thing"}"#;
-        let selection = "{ number: id ... { name } ... on Thing { __typename } }";
-        let one = at_once(&format!("{{ thing {selection} }}")).await;
-        assert_eq!(one, format!(r#"{{"thing":{object}}}"#));
-        let two = at_once(&format!("{{ things {selection} }}")).await;
-        assert_eq!(two, format!(r#"{{"things":[{object},{object}]}}"#));
+    async fn named_fragments_are_written_directly() {
+        let query = "{ thing { ...Outer } }
+            fragment Outer on Thing { number: id ...Inner __typename }
+            fragment Inner on Thing { fullName note }";
+        assert_eq!(direct(query).await, format!(r#"{{"thing":{OBJECT}}}"#));
     }
 
     #[tokio::test]
-    async fn whatever_else_is_selected_goes_to_the_resolvers() {
-        for (more, fragment) in [("worked", ""), ("...F", "fragment F on Thing { id }")] {
+    async fn other_selections_use_resolvers() {
+        for (more, fragment) in [("worked", ""), ("...F", "fragment F on Thing { worked }")] {
             for field in ["thing", "things"] {
-                let query = format!("{{ {field} {{ name {more} }} }} {fragment}");
-                let answer = at_once(&query).await;
-                assert!(answer.contains(r#""name":"resolved""#), "{answer}");
+                let query = format!("{{ {field} {{ fullName {more} }} }} {fragment}");
+                let answer = direct(&query).await;
+                assert!(answer.contains(r#""fullName":"resolved""#), "{answer}");
             }
         }
     }
 
     #[tokio::test]
-    async fn what_must_be_merged_is_left_to_the_executor() {
-        let twice = answer("{ thing { name } thing { id name } }".into()).await;
-        assert_eq!(twice, r#"{"thing":{"name":"resolved","id":"7"}}"#);
+    async fn duplicate_keys_use_executor() {
+        let twice = answer("{ thing { fullName } thing { id fullName } }".into()).await;
+        assert_eq!(twice, r#"{"thing":{"fullName":"resolved","id":7}}"#);
+    }
+
+    #[test]
+    fn fields_have_their_graphql_names() {
+        assert_eq!(Thing::FIELDS, ["id", "fullName", "note"]);
     }
 }

@@ -1,48 +1,54 @@
-//! JSON that is written once, piece by piece, rather than built as values first.
+//! JSON text that is written piece by piece, without building values first.
 
-use std::{borrow::Cow, io::Write};
+use std::{borrow::Cow, collections::HashMap, io::Write};
 
 use async_graphql::{
-    Value,
-    parser::types::{Field, Selection, SelectionSet},
+    ContextSelectionSet, Name, Positioned, Value,
+    parser::types::{Field, FragmentDefinition, Selection, SelectionSet},
 };
 use serde::Serialize;
 
-/// JSON text that grows. What is written into an object or a list takes its place after what is
-/// there already.
+use crate::WriteJson;
+
+/// JSON text that grows. A value inside of an object or a list is appended to it.
 #[derive(Debug, Default)]
-pub struct JsonWriter {
+pub struct JsonWriter<'a> {
     text: Vec<u8>,
     ids: IdFormat,
+    /// The named fragments of the document.
+    fragments: Option<&'a HashMap<Name, Positioned<FragmentDefinition>>>,
 }
 
-/// How ids are written.
+/// The format of ids, as data of a request; strings if there is none. Resolvers of ids and direct
+/// JSON both consult it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IdFormat {
-    /// As text: GraphQL.
+    /// A string, as GraphQL serializes `ID`.
     #[default]
     String,
-    /// As numbers: REST.
+    /// A number, as REST clients expect.
     Number,
 }
 
-impl JsonWriter {
-    /// Nothing yet, with room for a page of a few rows.
+impl<'a> JsonWriter<'a> {
+    /// Creates an empty writer for a selection of a request, with room for a page of a few rows.
     #[must_use]
-    pub fn new(ids: IdFormat) -> Self {
-        Self { text: Vec::with_capacity(2048), ids }
+    pub fn for_selection(ctx: &ContextSelectionSet<'a>) -> Self {
+        let ids = ctx.data_opt().copied().unwrap_or_default();
+        let fragments = Some(&ctx.query_env.fragments);
+        Self { text: Vec::with_capacity(2048), ids, fragments }
     }
 
     /// Writes a string.
-    pub fn text(&mut self, text: &str) {
-        // Memory takes whatever is written, and any text can be told as JSON.
+    pub fn string(&mut self, text: &str) {
+        // Writing to a `Vec` and serializing a `&str` cannot fail.
         let _ = self.serialize(&text);
     }
 
-    /// Writes whatever serde can.
+    /// Writes a value with serde.
     ///
     /// # Errors
-    /// What cannot be told as JSON; what was written of it is not taken back.
+    /// Fails if the value has no form in JSON; a part of it may have been written.
     pub fn serialize(&mut self, value: &impl Serialize) -> serde_json::Result<()> {
         serde_json::to_writer(&mut self.text, value)
     }
@@ -55,37 +61,37 @@ impl JsonWriter {
         }
     }
 
-    /// Writes a whole number.
+    /// Writes an integer.
     pub fn number(&mut self, number: i64) {
         self.display(format_args!("{number}"));
     }
 
     /// Writes true or false.
-    pub fn flag(&mut self, flag: bool) {
-        self.display(format_args!("{flag}"));
+    pub fn bool(&mut self, value: bool) {
+        self.raw(if value { b"true" } else { b"false" });
     }
 
     /// Writes null.
     pub fn null(&mut self) {
-        self.as_is(b"null");
+        self.raw(b"null");
     }
 
-    /// Writes what is JSON already.
-    pub fn as_is(&mut self, json: &[u8]) {
+    /// Appends text that is JSON already.
+    pub fn raw(&mut self, json: &[u8]) {
         self.text.extend_from_slice(json);
     }
 
-    /// Writes the name of a member, which must need no escapes; its value is to follow.
-    pub fn member(&mut self, name: &str) {
+    /// Writes the key of a member, which must need no escapes. Its value must follow.
+    pub fn key(&mut self, name: &str) {
         if self.text.last() != Some(&b'{') {
             self.text.push(b',');
         }
         self.text.push(b'"');
-        self.as_is(name.as_bytes());
-        self.as_is(b"\":");
+        self.raw(name.as_bytes());
+        self.raw(b"\":");
     }
 
-    /// Writes an object of members.
+    /// Writes an object with the members that `members` writes.
     pub fn object<T>(&mut self, members: impl FnOnce(&mut Self) -> T) -> T {
         self.text.push(b'{');
         let done = members(self);
@@ -93,43 +99,57 @@ impl JsonWriter {
         done
     }
 
-    /// Writes an object of this type by the fields that are selected of it; nothing where one cannot
-    /// be written.
-    pub fn selected(
+    /// Writes the selected fields of an object, or returns `None` if one needs its resolver.
+    pub fn object_of<T: WriteJson>(&mut self, selection: &SelectionSet, object: &T) -> Option<()> {
+        self.selection(selection, T::type_name, |json, field| object.write_field(field, json))
+    }
+
+    /// Writes the selected fields of an object of this type with `write`, or returns `None` if
+    /// `write` does.
+    pub fn selection(
         &mut self,
         selection: &SelectionSet,
         type_name: fn() -> Cow<'static, str>,
         mut write: impl FnMut(&mut Self, &Field) -> Option<()>,
     ) -> Option<()> {
-        self.object(|json| json.members(selection, type_name, &mut write))
+        self.object(|json| json.fields(selection, type_name, &mut write))
     }
 
-    fn members(
+    fn fields(
         &mut self,
         selection: &SelectionSet,
         type_name: fn() -> Cow<'static, str>,
         write: &mut impl FnMut(&mut Self, &Field) -> Option<()>,
     ) -> Option<()> {
-        selection.items.iter().try_for_each(|item| match &item.node {
-            Selection::Field(field) if field.node.directives.is_empty() => {
-                self.member(&field.node.response_key().node);
-                if field.node.name.node == "__typename" {
-                    self.text(&type_name());
-                    return Some(());
+        selection.items.iter().try_for_each(|item| {
+            let (directives, condition, selection) = match &item.node {
+                Selection::Field(field) if field.node.directives.is_empty() => {
+                    self.key(&field.node.response_key().node);
+                    if field.node.name.node == "__typename" {
+                        self.string(&type_name());
+                        return Some(());
+                    }
+                    return write(self, &field.node);
                 }
-                write(self, &field.node)
-            }
-            Selection::InlineFragment(fragment) if fragment.node.directives.is_empty() => {
-                let condition = fragment.node.type_condition.as_ref();
-                let same = condition.is_none_or(|on| *on.node.on.node == *type_name());
-                let selection = &fragment.node.selection_set.node;
-                same.then(|| self.members(selection, type_name, write)).flatten()
-            }
-            _ => None,
+                Selection::Field(_) => return None,
+                Selection::InlineFragment(fragment) => {
+                    let fragment = &fragment.node;
+                    let condition = fragment.type_condition.as_ref();
+                    (&fragment.directives, condition, &fragment.selection_set)
+                }
+                Selection::FragmentSpread(spread) => {
+                    let fragment = &self.fragments?.get(&spread.node.fragment_name.node)?.node;
+                    let condition = Some(&fragment.type_condition);
+                    (&spread.node.directives, condition, &fragment.selection_set)
+                }
+            };
+            let same_type = condition.is_none_or(|on| *on.node.on.node == *type_name());
+            let plain = directives.is_empty() && same_type;
+            plain.then(|| self.fields(&selection.node, type_name, write)).flatten()
         })
     }
 
-    /// Writes a list of items; nothing where one cannot be written.
+    /// Writes a list of items with `write`, or returns `None` if `write` does.
     pub fn list<T>(
         &mut self,
         items: impl IntoIterator<Item = T>,
@@ -147,19 +167,19 @@ impl JsonWriter {
         Some(())
     }
 
-    /// Writes a value of GraphQL. One that is binary is JSON already.
+    /// Writes a GraphQL value. A binary value is appended as the JSON that it is.
     pub fn value(&mut self, value: &Value) {
         match value {
             Value::Null => self.null(),
             Value::Number(number) => self.display(format_args!("{number}")),
-            Value::String(text) => self.text(text),
-            Value::Boolean(flag) => self.flag(*flag),
+            Value::String(text) => self.string(text),
+            Value::Boolean(value) => self.bool(*value),
             Value::Binary(json) => {
-                // Often almost all there is: no second time for the brackets that close it.
+                // Often nearly the whole response: reserve the closing brackets along with it.
                 self.text.reserve(json.len() + 16);
-                self.as_is(json);
+                self.raw(json);
             }
-            Value::Enum(name) => self.text(name),
+            Value::Enum(name) => self.string(name),
             Value::List(items) => {
                 self.list(items, |json, item| {
                     json.value(item);
@@ -168,31 +188,31 @@ impl JsonWriter {
             }
             Value::Object(members) => self.object(|json| {
                 for (name, value) in members {
-                    json.member(name);
+                    json.key(name);
                     json.value(value);
                 }
             }),
         }
     }
 
-    /// What was written, as a value that [`Self::value`] writes as it is.
+    /// Returns the JSON as a value, which [`Self::value`] appends unchanged.
     #[must_use]
     pub fn into_value(mut self) -> Value {
-        // An answer may hold many small ones until it is sent.
+        // A response may hold many small values until it is sent.
         if self.text.len() < self.text.capacity() / 2 {
             self.text.shrink_to_fit();
         }
         Value::Binary(self.text.into())
     }
 
-    /// What was written.
+    /// Returns the JSON.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.text
     }
 
-    fn display(&mut self, what: std::fmt::Arguments<'_>) {
-        let _ = self.text.write_fmt(what);
+    fn display(&mut self, value: std::fmt::Arguments<'_>) {
+        let _ = self.text.write_fmt(value);
     }
 }
 
@@ -209,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_written_as_serde_writes_it() {
+    fn values_are_written_as_by_serde() {
         let value = value!({
             "null": null, "number": -1.5, "big": (u64::MAX), "flag": true, "empty": {}, "none": [],
             "text": "\"\\\n\u{1}\u{7f}ä💣", "list": [1, [2], { "a": null }],
@@ -218,8 +238,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_json_already_is_written_as_it_is() {
-        let mut json = JsonWriter::new(IdFormat::Number);
+    fn binary_values_are_appended_unchanged() {
+        let mut json = JsonWriter { ids: IdFormat::Number, ..JsonWriter::default() };
         let ids = json.list([7, 8], |json, id| {
             json.id(id);
             Some(())

@@ -1,37 +1,30 @@
 //! The tables as sea-orm entities, with relations both ways.
 //!
-//! No GraphQL object is derived from these: a column is shown to a client only where a resolver
-//! says so.
+//! No GraphQL object is derived from these: clients see only the columns that an object lists.
 
-mod hash;
-pub mod keyed_offer;
 pub mod offer;
+mod password_hash;
 pub mod refresh_token;
 pub mod user;
 
 use sea_orm::{EntityTrait, QuerySelect, QueryTrait, sea_query::SelectStatement};
 
-pub use hash::PasswordHash;
+pub use password_hash::PasswordHash;
 
-/// A statement for each table, which answers no row, and fails where the table or one of its columns
-/// is not there.
+/// Returns a query for each table, which selects no row and fails if the table or one of its columns
+/// is missing.
 #[must_use]
-pub fn probes() -> Vec<SelectStatement> {
-    fn probe<E: EntityTrait>() -> SelectStatement {
+pub fn readiness_queries() -> Vec<SelectStatement> {
+    fn query<E: EntityTrait>() -> SelectStatement {
         E::find().limit(0).into_query()
     }
-    vec![
-        probe::<user::Entity>(),
-        probe::<offer::Entity>(),
-        probe::<refresh_token::Entity>(),
-        probe::<keyed_offer::Entity>(),
-    ]
+    vec![query::<user::Entity>(), query::<offer::Entity>(), query::<refresh_token::Entity>()]
 }
 
-/// Folds the case of a username or an email, for the columns that keep them unique and found
+/// Folds the case of a username or an email, for the columns that make them unique and found
 /// regardless of case.
 ///
-/// Upper case first: it joins what lower case alone keeps apart, such as `ς` and `σ`.
+/// Upper case comes first: it unites characters that lower case keeps apart, such as `ς` and `σ`.
 #[must_use]
 pub fn fold_case(text: &str) -> String {
     text.to_uppercase().to_lowercase()

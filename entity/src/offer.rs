@@ -1,5 +1,5 @@
-//! What a user offers.
-#![allow(missing_docs, reason = "the columns say it")]
+//! The table `offers`.
+#![allow(missing_docs, reason = "columns are named after their content")]
 
 use sea_orm::entity::prelude::*;
 
@@ -14,6 +14,11 @@ pub struct Model {
     #[sea_orm(column_type = "Text")]
     pub text: String,
     pub created_at: DateTimeUtc,
+    /// The key that the client sent with its request. Unique among the offers of a user; cleared
+    /// when it expires.
+    pub idempotency_key: Option<String>,
+    /// The hash of the request, which identifies its repetition. Cleared with the key.
+    pub fingerprint: Option<String>,
     #[sea_orm(belongs_to, from = "user_id", to = "id", on_delete = "Cascade")]
     pub user: HasOne<super::user::Entity>,
 }

@@ -1,9 +1,9 @@
-//! The live refresh token of a session: one row a session, rewritten at each rotation.
+//! The table `refresh_tokens`: one row per session, rewritten at each rotation.
 //!
-//! A token names its session and its generation. The row holds the newest generation, so a family
-//! of tokens is one line by construction, and every step on it is one compare-and-set statement.
-//! Nothing in it is enough to make a token: that needs the private key.
-#![allow(missing_docs, reason = "the columns say it")]
+//! A token contains its session and its generation. The row holds the newest generation, so the
+//! tokens of a session form one chain, and each rotation is one compare-and-set statement. A row is
+//! not enough to create a token: that needs the private key.
+#![allow(missing_docs, reason = "columns are named after their content")]
 
 use sea_orm::entity::prelude::*;
 
@@ -15,11 +15,11 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub user_id: i64,
-    /// How often the token was rotated; the token of this generation is the one not used yet.
+    /// The number of rotations. The token of this generation has not been used yet.
     pub generation: i64,
-    /// The key that signed this generation, so that the same token can be made again.
+    /// The key that signed this generation, so that the same token can be created again.
     pub key_id: String,
-    /// When this generation was issued.
+    /// The time when this generation was issued.
     pub issued_at: DateTimeUtc,
     pub expires_at: DateTimeUtc,
     #[sea_orm(belongs_to, from = "user_id", to = "id", on_delete = "Cascade")]

@@ -1,5 +1,5 @@
-//! Who registered.
-#![allow(missing_docs, reason = "the columns say it")]
+//! The table `users`.
+#![allow(missing_docs, reason = "columns are named after their content")]
 
 use sea_orm::entity::prelude::*;
 
@@ -30,7 +30,7 @@ pub struct Model {
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
-    /// The user of that name, regardless of case.
+    /// Selects the user with this name, regardless of case.
     #[must_use]
     pub fn find_by_name(username: &str) -> Select<Self> {
         Self::find().filter(Column::UsernameKey.eq(fold_case(username)))

@@ -72,14 +72,14 @@ fn check(response: Response, names: &[&str]) {
 fn body(bytes: &[u8]) -> Result<(), Response> {
     let request = Request::new(HttpBody::from(bytes.to_vec()));
     let body = now(JsonBody::from_request(request, &())).map_err(IntoResponse::into_response)?;
-    let rule = |input: &Input| match input.text.is_empty() {
+    let rule = |input: Input| match input.text.is_empty() {
         true => {
             Err(Error::invalid_field(ErrorCode::InvalidInput, "/text", "must not be empty"))
         }
         false => Ok(()),
     };
     let variables = DOCUMENT
-        .variables_with_rules(body, value!({}), rule)
+        .validated_variables(body, value!({}), rule)
         .map_err(|error| Problem::from(error).into_response())?;
     let json = variables.into_json().expect("values are JSON");
     let id = json["input"]["id"].as_str().expect("an id is text");

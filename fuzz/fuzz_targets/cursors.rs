@@ -16,8 +16,8 @@ fuzz_target!(|input: (i32, i32, &str, &str)| {
     }
     for (first, last) in [(Some(first), None), (None, Some(last)), (Some(first), Some(last))] {
         match Page::new(first, Some(after), last, Some(before)) {
-            Ok(page) => assert!((0..=MAX).contains(&page.size)),
-            Err(error) => assert!(!error.fields.is_empty()),
+            Ok(page) => assert!((0..=MAX).contains(&page.limit)),
+            Err(error) => assert!(!error.field_errors.is_empty()),
         }
     }
 });

@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{Executor, Request, Response, parser::types::OperationType};
-use direct_json::{DirectJsonEnabled, IdFormat};
+use direct_json::DirectJsonEnabled;
 use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::sync::oneshot;
 
@@ -105,9 +105,5 @@ fn outcome(response: Option<Response>, policy: &dyn ErrorPolicy) -> Outcome {
 
 /// Marks the request of a document that may be answered by writing JSON directly.
 fn enable_direct_json(request: Request, document: &ParsedDocument) -> Request {
-    if document.has_unique_keys {
-        request.data(DirectJsonEnabled(IdFormat::String))
-    } else {
-        request
-    }
+    if document.has_unique_keys { request.data(DirectJsonEnabled) } else { request }
 }

@@ -44,10 +44,10 @@ impl Outcome {
                 if !response.errors.is_empty() {
                     write_errors(json, &response.errors)?;
                 }
-                json.member("data");
+                json.key("data");
                 json.value(&response.data);
                 if !response.extensions.is_empty() {
-                    json.member("extensions");
+                    json.key("extensions");
                     json.serialize(&response.extensions)?;
                 }
                 Ok(())
@@ -58,7 +58,7 @@ impl Outcome {
 }
 
 fn write_errors(json: &mut JsonWriter, errors: &[ServerError]) -> serde_json::Result<()> {
-    json.member("errors");
+    json.key("errors");
     json.serialize(&errors)
 }
 

@@ -1,78 +1,55 @@
 //! Offers that are created once, however often the request is repeated: its `Idempotency-Key` is
 //! kept for a day (draft-ietf-httpapi-idempotency-key-header-07).
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use entity::{keyed_offer, offer};
-use schema::{Error, ErrorCode, Result};
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::offer;
+use schema::{Error, ErrorCode, Offer, Result};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter,
-    SqlErr, sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, SqlErr,
+    sea_query::Expr,
 };
-use sha2::{Digest, Sha256};
 
-use crate::graphql::offers::no_user;
+use crate::offers::{NewOffer, user_not_found};
 
-/// For how long a key is kept.
-const KEPT: TimeDelta = TimeDelta::days(1);
-/// The most characters of a key.
-const LENGTH: usize = 255;
+/// Lifetime of a key.
+const KEY_TTL: TimeDelta = TimeDelta::days(1);
 
-/// The rule for a key.
-pub(crate) fn rule(key: &str) -> Option<&'static str> {
-    let fits = (1..=LENGTH).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
-    (!fits).then_some("must have 1 to 255 visible ASCII characters")
-}
-
-/// What creating an offer came to.
+/// The result of [`create_once`].
 pub(crate) enum Created {
-    /// There is a new offer.
-    New(offer::Model),
-    /// An earlier request with this key created it.
-    Before(offer::Model),
+    /// A new offer.
+    New(Offer),
+    /// The offer that an earlier request with the same key has created.
+    Replayed(Offer),
 }
 
-/// Creates an offer unless the same request with this key has done so. The unique index decides,
-/// so it does not matter which instance gets which of two requests at the same moment.
+/// Creates an offer with a key unless the same request has done so. The unique index decides, so
+/// two requests of the same moment may reach different instances.
 ///
 /// # Errors
-/// `IDEMPOTENCY_KEY_REUSED` where the key came with another request, `USER_NOT_FOUND`.
-pub(crate) async fn create(
-    database: &DatabaseConnection,
-    key: String,
-    user_id: i64,
-    title: String,
-    text: String,
-) -> Result<Created> {
-    let fingerprint = fingerprint(&title, &text);
-    let row = keyed_offer::ActiveModel {
-        user_id: Set(user_id),
-        title: Set(title),
-        text: Set(text),
-        created_at: Set(Utc::now().trunc_subsecs(6)),
-        idempotency_key: Set(Some(key.clone())),
-        fingerprint: Set(Some(fingerprint.clone())),
-        ..Default::default()
-    };
-    // Once more where the key was found to be too old, or its offer was deleted meanwhile.
+/// `IDEMPOTENCY_KEY_REUSED` if another request had this key, `USER_NOT_FOUND`, `BUSY`.
+pub(crate) async fn create_once(database: &DatabaseConnection, new: &NewOffer) -> Result<Created> {
+    let row = new.row();
+    // The second time if the key has expired, or its offer was deleted meanwhile.
     for _ in 0..2 {
         match row.clone().insert(database).await {
             Ok(row) => return Ok(Created::New(row.into())),
             Err(error) => match error.sql_err() {
                 Some(SqlErr::UniqueConstraintViolation(_)) => (),
-                Some(SqlErr::ForeignKeyConstraintViolation(_)) => return Err(no_user()),
+                Some(SqlErr::ForeignKeyConstraintViolation(_)) => return Err(user_not_found()),
                 _ => return Err(error.into()),
             },
         }
-        let before = keyed_offer::Entity::find()
-            .filter(keyed_offer::Column::UserId.eq(user_id))
-            .filter(keyed_offer::Column::IdempotencyKey.eq(&*key))
+        let earlier = offer::Entity::find()
+            .filter(offer::Column::UserId.eq(new.user_id()))
+            .filter(offer::Column::IdempotencyKey.eq(new.idempotency_key()))
             .one(database)
             .await?;
-        match before {
-            Some(before) if before.created_at < oldest() => forget(database).await.map(drop)?,
-            Some(before) if before.fingerprint.as_ref() == Some(&fingerprint) => {
-                return Ok(Created::Before(before.into()));
+        match earlier {
+            Some(earlier) if earlier.created_at < cutoff() => {
+                expire_keys(database).await.map(drop)?;
+            }
+            Some(earlier) if earlier.fingerprint == Some(new.fingerprint()) => {
+                return Ok(Created::Replayed(earlier.into()));
             }
             Some(_) => {
                 let detail = "was used before, with another request";
@@ -89,49 +66,20 @@ pub(crate) async fn create(
     Err(Error::new(ErrorCode::Busy, detail).retry_after(1))
 }
 
-/// Forgets the keys that have been kept long enough, and tells how many there were.
-pub(crate) async fn forget(database: &DatabaseConnection) -> Result<u64> {
-    let none = || Expr::value(Option::<String>::None);
-    let swept = keyed_offer::Entity::update_many()
-        .col_expr(keyed_offer::Column::IdempotencyKey, none())
-        .col_expr(keyed_offer::Column::Fingerprint, none())
-        .filter(keyed_offer::Column::IdempotencyKey.is_not_null())
-        .filter(keyed_offer::Column::CreatedAt.lt(oldest()))
+/// Clears the keys that have expired, and returns their number.
+pub(crate) async fn expire_keys(database: &DatabaseConnection) -> Result<u64> {
+    let null = || Expr::value(Option::<String>::None);
+    let cleared = offer::Entity::update_many()
+        .col_expr(offer::Column::IdempotencyKey, null())
+        .col_expr(offer::Column::Fingerprint, null())
+        .filter(offer::Column::IdempotencyKey.is_not_null())
+        .filter(offer::Column::CreatedAt.lt(cutoff()))
         .exec(database)
         .await?;
-    Ok(swept.rows_affected)
+    Ok(cleared.rows_affected)
 }
 
-fn oldest() -> DateTime<Utc> {
-    Utc::now() - KEPT
-}
-
-/// The same for the same request alone: the length keeps title and text apart.
-fn fingerprint(title: &str, text: &str) -> String {
-    let mut hash = Sha256::new();
-    hash.update(title.len().to_be_bytes());
-    hash.update(title);
-    hash.update(text);
-    BASE64_STANDARD.encode(hash.finalize())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_short_and_visible() {
-        for good in ["a", "\"8e03978e-40d5-43e8-bc93-6894a57f9324\"", &"k".repeat(255)] {
-            assert_eq!(rule(good), None, "{good}");
-        }
-        for bad in ["", " ", "a b", "ключ", "a\n", &"k".repeat(256)] {
-            assert!(rule(bad).is_some(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn fingerprints_tell_requests_apart() {
-        assert_eq!(fingerprint("a", "b"), fingerprint("a", "b"));
-        assert_ne!(fingerprint("ab", "c"), fingerprint("a", "bc"));
-    }
+/// Returns the time before which keys have expired.
+fn cutoff() -> DateTime<Utc> {
+    Utc::now() - KEY_TTL
 }

@@ -6,8 +6,10 @@ mod idempotency;
 mod jwks;
 mod loaders;
 mod offer_events;
+mod offers;
 mod rest;
 mod settings;
+mod validation;
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,20 +39,20 @@ pub use settings::OffersSettings;
 
 /// The name of the service.
 pub const NAME: &str = "offers-api";
-/// How often the keys of requests that are kept no longer are taken away.
-const SWEEP: Duration = Duration::from_hours(1);
+/// Interval of clearing expired idempotency keys.
+const KEY_EXPIRY_INTERVAL: Duration = Duration::from_hours(1);
 
 /// The GraphQL schema of this service.
 type Schema = async_graphql::Schema<OfferQuery, OfferMutation, OfferSubscription>;
 
-/// What the resolvers work with.
+/// The state that the resolvers share.
 struct OffersState {
     database: DatabaseConnection,
     security: Security,
     feed: Arc<Feed>,
-    by_id: DataLoader<BatchLoader<OfferLoader>>,
-    of_user: DataLoader<BatchLoader<OfferLoader>>,
-    new: DataLoader<BatchLoader<OfferLoader>>,
+    offer_by_id: DataLoader<BatchLoader<OfferLoader>>,
+    offer_pages: DataLoader<BatchLoader<OfferLoader>>,
+    create_offer: DataLoader<BatchLoader<OfferLoader>>,
 }
 
 impl OffersState {
@@ -61,9 +63,9 @@ impl OffersState {
         metrics: &Metrics,
     ) -> Self {
         Self {
-            by_id: metrics.batch_loader("offer_by_id", OfferLoader(database.clone())),
-            of_user: metrics.batch_loader("offer_pages", OfferLoader(database.clone())),
-            new: metrics.batch_loader("create_offer", OfferLoader(database.clone())),
+            offer_by_id: metrics.batch_loader("offer_by_id", OfferLoader(database.clone())),
+            offer_pages: metrics.batch_loader("offer_pages", OfferLoader(database.clone())),
+            create_offer: metrics.batch_loader("create_offer", OfferLoader(database.clone())),
             database,
             security,
             feed,
@@ -83,17 +85,17 @@ fn types() -> SchemaBuilder<OfferQuery, OfferMutation, OfferSubscription> {
     descriptions::describe_shared_types(builder)
 }
 
-/// The schema as a federation subgraph, in the schema definition language.
+/// Returns the schema as a federation subgraph, in the schema definition language.
 #[must_use]
 pub fn sdl() -> String {
     let options = SDLExportOptions::new().federation().compose_directive();
     types().finish().sdl_with_options(options)
 }
 
-/// The whole service, ready to be served.
+/// Builds the service.
 ///
 /// # Errors
-/// Names a bad setting and says what is wrong with it.
+/// Fails with the name and the fault of a bad setting.
 pub async fn app(
     settings: &Settings,
     own: &OffersSettings,
@@ -106,7 +108,7 @@ pub async fn app(
     let listen_url = own.database_listen_url.as_ref().unwrap_or(&settings.database_url);
     let feed = Feed::start(&database, listen_url);
     let offers = Arc::new(OffersState::new(database.clone(), settings.security, feed, &metrics));
-    tokio::spawn(sweep(database.clone()));
+    tokio::spawn(expire_keys(database.clone()));
     let client =
         client::build(own.jwks_ca.as_deref()).map_err(|error| format!("JWKS_CA: {error}"))?;
     let authenticator: Authenticator = Arc::new(JwksCache::new(client, own.jwks_url.to_string()));
@@ -128,7 +130,7 @@ pub async fn app(
     Ok(app::build(ServiceParts {
         settings,
         database,
-        readiness_queries: entity::probes(),
+        readiness_queries: entity::readiness_queries(),
         metrics,
         authenticator,
         cors_headers: vec![HeaderName::from_static("idempotency-key")],
@@ -138,12 +140,13 @@ pub async fn app(
     }))
 }
 
-async fn sweep(database: DatabaseConnection) {
-    let mut hours = tokio::time::interval(SWEEP);
+/// Clears expired idempotency keys for ever.
+async fn expire_keys(database: DatabaseConnection) {
+    let mut hours = tokio::time::interval(KEY_EXPIRY_INTERVAL);
     loop {
         hours.tick().await;
-        if let Ok(swept @ 1..) = idempotency::forget(&database).await {
-            tracing::info!(swept, "cleared expired idempotency keys");
+        if let Ok(cleared @ 1..) = idempotency::expire_keys(&database).await {
+            tracing::info!(cleared, "cleared expired idempotency keys");
         }
     }
 }
@@ -152,11 +155,11 @@ fn pages(settings: &Settings) -> UiConfig {
     UiConfig {
         service: NAME,
         title: "Offers",
-        summary: "Classified ads: creates and reads what users offer.",
+        summary: "Creates and reads the classified ads of users.",
         cards: vec![Card {
             href: None,
             label: "users-api",
-            text: "The Users service: who registers, logs in and offers.",
+            text: "The Users service: registration, login and users with their offers.",
         }],
         graphiql: settings.graphiql,
         queries: &[

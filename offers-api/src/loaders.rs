@@ -5,99 +5,90 @@ use std::collections::HashMap;
 use async_graphql::dataloader::Loader;
 use entity::{offer, user};
 use schema::{
-    Error, Page, PageRequest, Result,
+    Error, Offer, Page, PageRequest, Result,
     batch_loader::BatchResult,
-    batch_sql::{self, pad_to_power_of_two},
+    rows::{SelectRows, lateral_key, pad_to_power_of_two},
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, Iterable,
-    QueryFilter, QueryResult, QueryTrait, Select, TryGetableMany,
+    ColumnTrait, DatabaseConnection, DbBackend, EntityTrait, QueryFilter, Select,
     sea_query::{Alias, Expr, ExprTrait, Func, Order, Query, SelectStatement, SimpleExpr},
 };
 
 /// Loads offers.
 pub(crate) struct OfferLoader(pub(crate) DatabaseConnection);
 
-/// Offers by their ids.
+/// Loads offers by their ids.
 impl Loader<i64> for OfferLoader {
-    type Value = offer::Model;
+    type Value = Offer;
     type Error = Error;
 
-    async fn load(&self, ids: &[i64]) -> BatchResult<i64, offer::Model> {
+    async fn load(&self, ids: &[i64]) -> BatchResult<i64, Offer> {
         let rows = offer::Entity::find()
             .filter(offer::Column::Id.is_in(pad_to_power_of_two(ids.to_vec())));
-        Ok(rows.all(&self.0).await?.into_iter().map(|row| (row.id, row)).collect())
+        let offers: Vec<Offer> = SelectRows::new(rows).all(&self.0).await?;
+        Ok(offers.into_iter().map(|offer| (offer.id.0, offer)).collect())
     }
 }
 
-/// Pages of offers by their users: one statement for all users who are asked for the same page.
+/// Loads pages of offers by their users, with one statement for all users with the same page.
 impl Loader<(i64, PageRequest)> for OfferLoader {
-    type Value = Page<offer::Model>;
+    type Value = Page<Offer>;
     type Error = Error;
 
     async fn load(
         &self,
         keys: &[(i64, PageRequest)],
-    ) -> BatchResult<(i64, PageRequest), Page<offer::Model>> {
+    ) -> BatchResult<(i64, PageRequest), Page<Offer>> {
         let mut users: HashMap<PageRequest, Vec<i64>> = HashMap::new();
         for (user, page) in keys {
             users.entry(*page).or_default().push(*user);
         }
         let mut found = HashMap::new();
         for (page, users) in users {
-            for (user, rows) in pages(&self.0, page, users).await? {
-                found.insert((user, page), page.cut(rows));
+            for (user, rows) in load_pages(&self.0, page, users).await? {
+                found.insert((user, page), page.into_page(rows));
             }
         }
         Ok(found)
     }
 }
 
-async fn pages(
+async fn load_pages(
     database: &DatabaseConnection,
     page: PageRequest,
     users: Vec<i64>,
-) -> Result<HashMap<i64, Vec<offer::Model>>> {
-    let statement = match users[..] {
+) -> Result<HashMap<i64, Vec<Offer>>> {
+    let rows = match users[..] {
         [user] => {
             let rows = offer::Entity::find().filter(offer::Column::UserId.eq(user));
-            page.select(rows, offer::Column::Id).into_query()
+            SelectRows::new(page.apply(rows, offer::Column::Id))
         }
         _ if database.get_database_backend() == DbBackend::Postgres => lateral(page, users),
-        _ => bounded(page, users).into_query(),
+        _ => SelectRows::new(sqlite_pages(page, users)),
     };
-    let mut found: HashMap<_, Vec<_>> = HashMap::new();
-    for row in database.query_all(&statement).await? {
-        let row = read(&row)?;
-        found.entry(row.user_id).or_default().push(row);
+    let mut found: HashMap<_, Vec<Offer>> = HashMap::new();
+    for offer in rows.all(database).await? {
+        found.entry(offer.user_id.0).or_default().push(offer);
     }
-    for rows in found.values_mut() {
-        rows.sort_unstable_by_key(|row| if page.last { -row.id } else { row.id });
+    for offers in found.values_mut() {
+        offers.sort_unstable_by_key(|offer| if page.from_end { -offer.id.0 } else { offer.id.0 });
     }
     Ok(found)
 }
 
-/// Reads the columns by their place, which takes less than by their names.
-fn read(row: &QueryResult) -> Result<offer::Model, DbErr> {
-    let (id, user_id, title, text, created_at) = TryGetableMany::try_get_many_by_index(row)?;
-    Ok(offer::Model { id, user_id, title, text, created_at })
+/// Selects the page of each user, with one look into the index per user.
+fn lateral(page: PageRequest, users: Vec<i64>) -> SelectRows<Offer> {
+    let user_id = Expr::col((offer::Entity, offer::Column::UserId));
+    let rows = offer::Entity::find().filter(user_id.eq(lateral_key()));
+    SelectRows::lateral(users, page.apply(rows, offer::Column::Id))
 }
 
-/// The rows of the page for each of the users, by a look into the index for each.
-fn lateral(page: PageRequest, users: Vec<i64>) -> SelectStatement {
-    let whose = Expr::col((offer::Entity, offer::Column::UserId));
-    let theirs = offer::Entity::find().filter(whose.eq(batch_sql::lateral_key()));
-    let mut rows = batch_sql::lateral_join(users, page.select(theirs, offer::Column::Id));
-    rows.columns(offer::Column::iter().map(|column| (offer::Entity, column)));
-    rows
-}
-
-/// The same for SQLite, which has no LATERAL. Where their page ends is looked up in the index once
-/// a user, so nobody's other offers are read, however many there are.
-fn bounded(page: PageRequest, users: Vec<i64>) -> Select<offer::Entity> {
+/// Selects the page of each user in SQLite, which has no LATERAL. The end of a page is looked up in
+/// the index once per user, so that no offers past it are read.
+fn sqlite_pages(page: PageRequest, users: Vec<i64>) -> Select<offer::Entity> {
     let id = Expr::col((offer::Entity, offer::Column::Id));
-    let end = SimpleExpr::SubQuery(None, Box::new(end(page).into()));
-    let within = if page.last {
+    let end = SimpleExpr::SubQuery(None, Box::new(page_end(page).into()));
+    let within = if page.from_end {
         id.gte(Func::coalesce([end, Expr::val(0_i64)]))
     } else {
         id.lte(Func::coalesce([end, Expr::val(i64::MAX)]))
@@ -105,11 +96,11 @@ fn bounded(page: PageRequest, users: Vec<i64>) -> Select<offer::Entity> {
     let rows = offer::Entity::find()
         .inner_join(user::Entity)
         .filter(user::Column::Id.is_in(pad_to_power_of_two(users)));
-    page.narrow(rows.filter(within), offer::Column::Id)
+    page.filter_by_cursors(rows.filter(within), offer::Column::Id)
 }
 
-/// The first id past the page of the user in the outer statement.
-fn end(page: PageRequest) -> SelectStatement {
+/// Selects the first id past the page of the user in the outer statement.
+fn page_end(page: PageRequest) -> SelectStatement {
     let other = Alias::new("other");
     let column = |column| Expr::col((other.clone(), column));
     let mut select = Query::select();
@@ -119,10 +110,10 @@ fn end(page: PageRequest) -> SelectStatement {
         .and_where(column(offer::Column::UserId).equals((user::Entity, user::Column::Id)))
         .order_by(
             (other.clone(), offer::Column::Id),
-            if page.last { Order::Desc } else { Order::Asc },
+            if page.from_end { Order::Desc } else { Order::Asc },
         )
         .limit(1)
-        .offset(u64::from(page.size.unsigned_abs()));
+        .offset(u64::from(page.limit.unsigned_abs()));
     if let Some(after) = page.after {
         select.and_where(column(offer::Column::Id).gt(after));
     }

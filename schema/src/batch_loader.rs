@@ -2,7 +2,9 @@
 //!
 //! A batch starts as soon as the one before it has ended, so batches grow with the load and a lone
 //! look-up waits for no timer. A batch that takes longer than [`SLOW_AFTER`] lets the next one start
-//! beside it. Nothing is cached.
+//! beside it. The number of slow batches is not limited here: requests in progress and the
+//! connections of the pool limit it, and waiting for slow batches would slow the others too. Nothing
+//! is cached.
 //!
 //! A batch runs in a task of its own, so a client that disconnects cancels no other look-up. Its
 //! trace is the one of the look-up that came first.
@@ -88,6 +90,38 @@ where
     }
 }
 
+/// Look-ups whose values are owned. A value of a single look-up is moved, not cloned.
+pub trait LoadOwned<K, V> {
+    /// Loads the value of a key, or returns `None` if there is none.
+    ///
+    /// # Errors
+    /// Fails if the batch does.
+    fn load_owned(&self, key: K) -> impl Future<Output = Result<Option<V>>> + Send;
+
+    /// Loads the values of `keys`, in their order.
+    ///
+    /// # Errors
+    /// Fails if the batch does.
+    fn load_all_owned(&self, keys: Vec<K>) -> impl Future<Output = Result<Vec<Option<V>>>> + Send;
+}
+
+impl<K, L> LoadOwned<K, L::Value> for DataLoader<BatchLoader<L>>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    L: Loader<K, Error = Error>,
+{
+    async fn load_owned(&self, key: K) -> Result<Option<L::Value>> {
+        Ok(self.load_one(key).await?.map(Arc::unwrap_or_clone))
+    }
+
+    async fn load_all_owned(&self, keys: Vec<K>) -> Result<Vec<Option<L::Value>>> {
+        let mut found = self.load_many(keys.iter().cloned()).await?;
+        let values: Vec<_> = keys.iter().map(|key| found.get(key).cloned()).collect();
+        found.clear();
+        Ok(values.into_iter().map(|value| value.map(Arc::unwrap_or_clone)).collect())
+    }
+}
+
 /// Counts a batch as running until it is dropped.
 struct RunningGuard<'a>(&'a watch::Sender<usize>);
 
@@ -152,12 +186,12 @@ mod tests {
 
     use super::*;
 
-    /// A function as a loader, and what it found without the `Arc`.
-    struct Each<K, V>(Load<K, V>);
+    /// Loads batches with a function.
+    struct FnLoader<K, V>(Load<K, V>);
 
     type Load<K, V> = Box<dyn Fn(Vec<K>) -> BoxFuture<'static, BatchResult<K, V>> + Send + Sync>;
 
-    impl<K, V> Loader<K> for Each<K, V>
+    impl<K, V> Loader<K> for FnLoader<K, V>
     where
         K: Clone + Eq + Hash + Send + Sync + 'static,
         V: Clone + Send + Sync + 'static,
@@ -170,15 +204,15 @@ mod tests {
         }
     }
 
-    struct Batcher<K, V>(Arc<DataLoader<BatchLoader<Each<K, V>>>>);
+    struct TestLoader<K, V>(Arc<DataLoader<BatchLoader<FnLoader<K, V>>>>);
 
-    impl<K, V> Clone for Batcher<K, V> {
+    impl<K, V> Clone for TestLoader<K, V> {
         fn clone(&self) -> Self {
             Self(Arc::clone(&self.0))
         }
     }
 
-    impl<K, V> Batcher<K, V>
+    impl<K, V> TestLoader<K, V>
     where
         K: Clone + Eq + Hash + Send + Sync + 'static,
         V: Clone + Send + Sync + 'static,
@@ -186,31 +220,31 @@ mod tests {
         fn new<F: Future<Output = BatchResult<K, V>> + Send + 'static>(
             load: impl Fn(Vec<K>) -> F + Send + Sync + 'static,
         ) -> Self {
-            let each = Each(Box::new(move |keys| load(keys).boxed()));
+            let each = FnLoader(Box::new(move |keys| load(keys).boxed()));
             Self(Arc::new(BatchLoader::data_loader(each, |_| ())))
         }
 
         async fn load(&self, key: K) -> Result<Option<V>> {
-            Ok(self.0.load_one(key).await?.map(Arc::unwrap_or_clone))
+            self.0.load_owned(key).await
         }
     }
 
-    fn counted() -> (Batcher<u32, u32>, Arc<AtomicUsize>) {
+    fn counted() -> (TestLoader<u32, u32>, Arc<AtomicUsize>) {
         let runs = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&runs);
-        let batcher = Batcher::new(move |keys: Vec<u32>| {
+        let loader = TestLoader::new(move |keys: Vec<u32>| {
             count.fetch_add(1, Ordering::SeqCst);
             async move { Ok(keys.into_iter().filter(|key| *key < 1000).map(|k| (k, k + 1)).collect()) }
         });
-        (batcher, runs)
+        (loader, runs)
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn the_look_ups_of_one_task_are_one_batch() {
-        let (batcher, runs) = counted();
+    async fn look_ups_of_one_task_are_one_batch() {
+        let (loader, runs) = counted();
         let task = async move {
             for round in 1..=100 {
-                let answers = join_all((0..200).map(|key| batcher.load(key))).await;
+                let answers = join_all((0..200).map(|key| loader.load(key))).await;
                 assert!((0u32..).zip(answers).all(|(key, answer)| answer == Ok(Some(key + 1))));
                 assert_eq!(runs.load(Ordering::SeqCst), round);
             }
@@ -220,17 +254,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_found_is_nothing() {
-        let (batcher, _) = counted();
-        assert_eq!(batcher.load(5000).await, Ok(None));
+    async fn values_keep_the_order_of_keys() {
+        let (loader, runs) = counted();
+        let found = loader.0.load_all_owned(vec![3, 5000, 1, 3]).await;
+        assert_eq!(found, Ok(vec![Some(4), None, Some(2), Some(4)]));
+        assert_eq!(runs.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn missing_key_returns_none() {
+        let (loader, _) = counted();
+        assert_eq!(loader.load(5000).await, Ok(None));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn many_tasks_all_get_their_own_answer() {
-        let (batcher, _) = counted();
+    async fn each_task_gets_its_own_value() {
+        let (loader, _) = counted();
         let tasks = (0..500).map(|key| {
-            let batcher = batcher.clone();
-            tokio::spawn(async move { (key, batcher.load(key).await) })
+            let loader = loader.clone();
+            tokio::spawn(async move { (key, loader.load(key).await) })
         });
         for task in join_all(tasks).await {
             let (key, answer) = task.unwrap();
@@ -239,50 +281,50 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_batch_belongs_to_the_trace_of_the_first() {
-        let batcher: Batcher<u32, Option<char>> = Batcher::new(|keys: Vec<u32>| async {
+    async fn batch_uses_trace_of_first_caller() {
+        let loader: TestLoader<u32, Option<char>> = TestLoader::new(|keys: Vec<u32>| async {
             let trace = Context::current().get().copied();
             Ok(keys.into_iter().map(|key| (key, trace)).collect())
         });
         let traced = |key, trace: char| {
-            let batcher = batcher.clone();
-            let load = async move { batcher.load(key).await };
+            let loader = loader.clone();
+            let load = async move { loader.load(key).await };
             load.with_context(Context::new().with_value(trace))
         };
         let both = join_all([traced(1, 'a'), traced(2, 'b')]).await;
         assert_eq!(both, [Ok(Some(Some('a'))), Ok(Some(Some('a')))]);
         assert_eq!(traced(3, 'b').await, Ok(Some(Some('b'))));
-        assert_eq!(batcher.load(4).await, Ok(Some(None)));
+        assert_eq!(loader.load(4).await, Ok(Some(None)));
     }
 
     #[tokio::test]
-    async fn who_leaves_keeps_nobody_waiting() {
+    async fn cancelled_leader_does_not_block_batch() {
         let gate = Arc::new(Semaphore::new(0));
         let wait = Arc::clone(&gate);
-        let batcher: Batcher<u32, u32> = Batcher::new(move |keys: Vec<u32>| {
+        let loader: TestLoader<u32, u32> = TestLoader::new(move |keys: Vec<u32>| {
             let wait = Arc::clone(&wait);
             async move {
                 drop(wait.acquire().await);
                 Ok(keys.into_iter().map(|key| (key, key)).collect())
             }
         });
-        let leader = tokio::spawn({
-            let batcher = batcher.clone();
-            async move { batcher.load(1).await }
+        let first = tokio::spawn({
+            let loader = loader.clone();
+            async move { loader.load(1).await }
         });
         tokio::task::yield_now().await;
-        leader.abort();
-        let follower = tokio::spawn(async move { batcher.load(2).await });
+        first.abort();
+        let second = tokio::spawn(async move { loader.load(2).await });
         tokio::task::yield_now().await;
         gate.add_permits(10);
-        assert_eq!(follower.await.unwrap(), Ok(Some(2)));
+        assert_eq!(second.await.unwrap(), Ok(Some(2)));
     }
 
     #[tokio::test]
-    async fn a_slow_batch_stops_nobody() {
+    async fn slow_batch_does_not_block_next() {
         let started = Arc::new(Semaphore::new(0));
         let start = Arc::clone(&started);
-        let batcher: Batcher<u32, u32> = Batcher::new(move |keys: Vec<u32>| {
+        let loader: TestLoader<u32, u32> = TestLoader::new(move |keys: Vec<u32>| {
             start.add_permits(1);
             async move {
                 if keys.contains(&0) {
@@ -292,20 +334,20 @@ mod tests {
             }
         });
         let stuck = tokio::spawn({
-            let batcher = batcher.clone();
-            async move { batcher.load(0).await }
+            let loader = loader.clone();
+            async move { loader.load(0).await }
         });
         started.acquire().await.unwrap().forget();
         for key in 1..=50 {
-            assert_eq!(batcher.load(key).await, Ok(Some(key)));
+            assert_eq!(loader.load(key).await, Ok(Some(key)));
         }
         assert!(!stuck.is_finished());
     }
 
     #[tokio::test]
-    async fn a_panic_is_an_error_and_the_next_batch_runs() {
+    async fn panicking_batch_is_an_error() {
         let first = AtomicUsize::new(0);
-        let batcher: Batcher<u32, u32> = Batcher::new(move |keys: Vec<u32>| {
+        let loader: TestLoader<u32, u32> = TestLoader::new(move |keys: Vec<u32>| {
             let fails = first.fetch_add(1, Ordering::SeqCst) < 3;
             async move {
                 assert!(!fails, "as planned");
@@ -313,8 +355,8 @@ mod tests {
             }
         });
         for _ in 0..3 {
-            assert!(batcher.load(1).await.is_err());
+            assert!(loader.load(1).await.is_err());
         }
-        assert_eq!(batcher.load(1).await, Ok(Some(1)));
+        assert_eq!(loader.load(1).await, Ok(Some(1)));
     }
 }

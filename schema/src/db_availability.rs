@@ -1,4 +1,4 @@
-//! Whether the database is away, and when it was last seen to be.
+//! Classifies database errors, and remembers the last one that showed the loss of the server.
 
 use std::{
     sync::{PoisonError, RwLock},
@@ -7,68 +7,78 @@ use std::{
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
-/// How long the moment stands before another takes its place: while the database is away, what
-/// leads to it is not made anew for each request.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Minimum time between two updates of [`LAST_SERVER_LOSS`]: while the database is unavailable,
+/// connections are not replaced for each request.
+const MIN_UPDATE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// For the whole process, since the errors of every pool pass here and know nothing of it.
-static LEFT: RwLock<Option<Instant>> = RwLock::new(None);
+/// The time of the last server loss, one for the whole process: errors do not name their pool.
+static LAST_SERVER_LOSS: RwLock<Option<Instant>> = RwLock::new(None);
 
-/// For how long now no connection was told that its server goes, is gone or only reads. An older
-/// connection may lead to a server that is primary no more, and still answers a ping.
+/// Returns the time since the last error that showed that the server was lost or demoted, or `None`
+/// if there was none. A connection that is older may lead to a former primary that still answers a
+/// ping.
 #[must_use]
-pub fn steady_for() -> Option<Duration> {
-    LEFT.read().unwrap_or_else(PoisonError::into_inner).map(|left| left.elapsed())
+pub fn since_server_loss() -> Option<Duration> {
+    LAST_SERVER_LOSS.read().unwrap_or_else(PoisonError::into_inner).map(|loss| loss.elapsed())
 }
 
-/// Whether the database is away rather than the statement wrong; if so, that is remembered.
-pub(crate) fn notice(error: &DbErr) -> bool {
-    let kind = Kind::of(error);
-    if kind == Kind::Left && steady_for().is_none_or(|span| span > PAUSE) {
-        *LEFT.write().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+/// Returns true if the database is unavailable rather than the statement wrong, and remembers the
+/// loss of the server.
+pub(crate) fn record_failure(error: &DbErr) -> bool {
+    let kind = FailureKind::of(error);
+    if kind == FailureKind::ServerLost
+        && since_server_loss().is_none_or(|span| span > MIN_UPDATE_INTERVAL)
+    {
+        *LAST_SERVER_LOSS.write().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
-    kind != Kind::Wrong
+    kind != FailureKind::Statement
 }
 
-/// What an error says of the database.
+/// The cause of a database error.
 #[derive(Debug, PartialEq, Eq)]
-enum Kind {
-    /// It is there.
-    Wrong,
-    /// It has no room or no time.
-    Busy,
-    /// The server at the other end goes, is gone or only reads.
-    Left,
+enum FailureKind {
+    /// The statement; the database is available.
+    Statement,
+    /// The database is full or too slow.
+    Overloaded,
+    /// The server is shutting down, unreachable or read-only.
+    ServerLost,
 }
 
-impl Kind {
+impl FailureKind {
     fn of(error: &DbErr) -> Self {
         let (DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)) = error else {
             let busy = matches!(error, DbErr::ConnectionAcquire(_));
-            return if busy { Self::Busy } else { Self::Wrong };
+            return if busy { Self::Overloaded } else { Self::Statement };
         };
         let RuntimeErr::SqlxError(cause) = cause else {
-            return if matches!(error, DbErr::Conn(_)) { Self::Left } else { Self::Wrong };
+            return if matches!(error, DbErr::Conn(_)) {
+                Self::ServerLost
+            } else {
+                Self::Statement
+            };
         };
         match &**cause {
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => Self::Left,
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => Self::ServerLost,
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
-                Self::Busy
+                Self::Overloaded
             }
-            sqlx::Error::Database(cause) => cause.code().map_or(Self::Wrong, |code| code_of(&code)),
-            _ => Self::Wrong,
+            sqlx::Error::Database(cause) => {
+                cause.code().map_or(Self::Statement, |code| classify_sqlstate(&code))
+            }
+            _ => Self::Statement,
         }
     }
 }
 
-/// PostgreSQL's codes for a server that goes, comes, is full or only reads (appendix A of its
-/// manual), and `SQLITE_BUSY`.
-fn code_of(code: &str) -> Kind {
+/// Classifies the codes of PostgreSQL for a server that stops, starts, is full or read-only (appendix
+/// A of its manual), and `SQLITE_BUSY`.
+fn classify_sqlstate(code: &str) -> FailureKind {
     match code {
-        "25006" | "3D000" => Kind::Left,
-        "53300" | "55P03" | "57014" | "5" | "261" | "517" => Kind::Busy,
-        _ if code.starts_with("08") || code.starts_with("57P") => Kind::Left,
-        _ => Kind::Wrong,
+        "25006" | "3D000" => FailureKind::ServerLost,
+        "53300" | "55P03" | "57014" | "5" | "261" | "517" => FailureKind::Overloaded,
+        _ if code.starts_with("08") || code.starts_with("57P") => FailureKind::ServerLost,
+        _ => FailureKind::Statement,
     }
 }
 
@@ -77,24 +87,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_tell_who_is_away() {
+    fn sqlstates_are_classified() {
         for left in ["57P01", "57P03", "08006", "25006"] {
-            assert_eq!(code_of(left), Kind::Left, "{left}");
+            assert_eq!(classify_sqlstate(left), FailureKind::ServerLost, "{left}");
         }
         for busy in ["53300", "57014", "5"] {
-            assert_eq!(code_of(busy), Kind::Busy, "{busy}");
+            assert_eq!(classify_sqlstate(busy), FailureKind::Overloaded, "{busy}");
         }
         for wrong in ["23505", "42P01", "2067"] {
-            assert_eq!(code_of(wrong), Kind::Wrong, "{wrong}");
+            assert_eq!(classify_sqlstate(wrong), FailureKind::Statement, "{wrong}");
         }
     }
 
     #[test]
-    fn only_a_server_that_left_ends_what_is_steady() {
-        assert!(notice(&DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout)));
-        assert!(!notice(&DbErr::RecordNotUpdated));
-        assert_eq!(steady_for(), None);
-        assert!(notice(&DbErr::Conn(RuntimeErr::Internal("gone".to_owned()))));
-        assert!(steady_for().is_some());
+    fn only_server_loss_resets_timer() {
+        assert!(record_failure(&DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout)));
+        assert!(!record_failure(&DbErr::RecordNotUpdated));
+        assert_eq!(since_server_loss(), None);
+        assert!(record_failure(&DbErr::Conn(RuntimeErr::Internal("gone".to_owned()))));
+        assert!(since_server_loss().is_some());
     }
 }

@@ -1,8 +1,8 @@
 //! One error for every resolver, and the list of codes that GraphQL and REST share.
 //!
-//! Which constructor when: [`FieldErrors`](crate::FieldErrors) for input that breaks a rule of its own,
-//! [`Error::new`] for a rule of the service, [`Error::internal`] for what is nobody's business but
-//! ours: it is logged, and the client is told nothing of it.
+//! Constructors: [`FieldErrors`](crate::FieldErrors) for input that breaks a rule of its field,
+//! [`Error::new`] for a rule of the service, [`Error::internal`] for a fault of the service, which is
+//! logged and hidden from the client.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -11,10 +11,10 @@ use sea_orm::DbErr;
 
 use crate::db_availability;
 
-/// What a resolver answers.
+/// The result of a resolver or a rule.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-macro_rules! codes {
+macro_rules! error_codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)+) => {
         /// Every code that an error can carry: `extensions.code` in GraphQL, `code` in a problem.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
@@ -25,29 +25,29 @@ macro_rules! codes {
             /// All codes, in the order of this list.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
-            /// The code as clients see it.
+            /// Returns the code as clients see it.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)+ }
             }
 
-            /// What the code means, in one sentence.
+            /// Returns the meaning of the code in one sentence.
             #[must_use]
-            pub fn meaning(self) -> &'static str {
+            pub fn description(self) -> &'static str {
                 match self { $(Self::$name => concat!($($doc),+).trim_ascii(),)+ }
             }
         }
     };
 }
 
-codes! {
-    /// The request is not of the form that the protocol asks for.
+error_codes! {
+    /// The request is malformed.
     BadRequest = "BAD_REQUEST",
     /// A field is missing or breaks its rule.
     InvalidInput = "INVALID_INPUT",
-    /// The user that an offer names does not exist.
+    /// The user of the offer does not exist.
     UserNotFound = "USER_NOT_FOUND",
-    /// An access token is needed.
+    /// An access token is required.
     Unauthenticated = "UNAUTHENTICATED",
     /// The token is malformed, expired, revoked or not meant for this use.
     InvalidToken = "INVALID_TOKEN",
@@ -55,9 +55,9 @@ codes! {
     InvalidCredentials = "INVALID_CREDENTIALS",
     /// The access token belongs to another user.
     Forbidden = "FORBIDDEN",
-    /// There is nothing at this address, or no such object.
+    /// The route or object does not exist.
     NotFound = "NOT_FOUND",
-    /// The address does not answer this method.
+    /// The route does not support this method.
     MethodNotAllowed = "METHOD_NOT_ALLOWED",
     /// None of the media types that the client accepts can be served.
     NotAcceptable = "NOT_ACCEPTABLE",
@@ -69,116 +69,117 @@ codes! {
     EmailTaken = "EMAIL_TAKEN",
     /// The body is larger than 256 KiB.
     PayloadTooLarge = "PAYLOAD_TOO_LARGE",
-    /// The body is of another media type than JSON.
+    /// The request body is not JSON.
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE",
-    /// Too many failed attempts: wait as long as `Retry-After` says.
+    /// Too many failed attempts: retry after the seconds in `Retry-After`.
     TooManyRequests = "TOO_MANY_REQUESTS",
     /// The document is not GraphQL.
     GraphqlParseFailed = "GRAPHQL_PARSE_FAILED",
-    /// The document does not fit the schema, or its variables do not.
+    /// The document or its variables do not match the schema.
     GraphqlValidationFailed = "GRAPHQL_VALIDATION_FAILED",
-    /// The document goes past a limit on depth, complexity, aliases or directives.
+    /// The document exceeds a limit on depth, complexity, aliases or directives.
     QueryTooComplex = "QUERY_TOO_COMPLEX",
-    /// No document is known for this hash: send the query along.
+    /// Unknown persisted-query hash: resend with the query text.
     PersistedQueryNotFound = "PERSISTED_QUERY_NOT_FOUND",
-    /// A subscriber read too slowly, or too much happened at once: subscribe again.
+    /// Events were dropped because there were too many for the subscriber: subscribe again.
     EventsLost = "EVENTS_LOST",
     /// The Offers service cannot be reached: try again later.
     OffersUnavailable = "OFFERS_UNAVAILABLE",
     /// The public keys of the Users service cannot be fetched: try again later.
     KeysUnavailable = "KEYS_UNAVAILABLE",
-    /// Too much work of this kind is waiting: try again later.
+    /// Too many requests of this kind are waiting: try again later.
     Busy = "BUSY",
     /// The `Idempotency-Key` was used before, with another request.
     IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED",
     /// The database cannot be reached: try again later.
     DatabaseUnavailable = "DATABASE_UNAVAILABLE",
-    /// Something went wrong on this side.
+    /// Internal server error.
     Internal = "INTERNAL",
 }
 
-/// What was wrong with one field of the input.
+/// A bad field of the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
-    /// Where the field is, as a JSON pointer (RFC 6901).
+    /// The JSON pointer of the field (RFC 6901).
     pub pointer: String,
-    /// What it must be.
+    /// The requirement that the field breaks.
     pub detail: Cow<'static, str>,
 }
 
 impl FieldError {
-    /// The field and what it must be, for a person to read.
+    /// Returns the field and its requirement as a sentence for people.
     #[must_use]
-    pub fn sentence(&self) -> String {
+    pub fn to_sentence(&self) -> String {
         format!("{} {}.", self.pointer.trim_start_matches('/'), self.detail)
     }
 }
 
 /// A failure as a client sees it.
 ///
-/// It has no `Display`: the conversion below must be ours, so that the code travels along.
+/// It has no `Display`, so that the conversion to an error of async-graphql below, which carries the
+/// code, is the only one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// Which kind.
+    /// The kind of failure.
     pub code: ErrorCode,
-    /// This occurrence, for a person to read.
+    /// This occurrence, for people to read.
     pub detail: Cow<'static, str>,
-    /// Each bad field.
-    pub fields: Vec<FieldError>,
-    /// After how many seconds to try again.
+    /// The bad fields of the input.
+    pub field_errors: Vec<FieldError>,
+    /// Seconds to wait before a retry.
     pub retry_after: Option<u32>,
 }
 
 impl Error {
-    /// A failure of this kind, told in one sentence.
+    /// Creates a failure of this kind with a sentence for people.
     pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), fields: Vec::new(), retry_after: None }
+        Self { code, detail: detail.into(), field_errors: Vec::new(), retry_after: None }
     }
 
-    /// One bad field, told by its pointer and what it must be.
+    /// Creates a failure with one bad field and its requirement.
     #[must_use]
     pub fn invalid_field(code: ErrorCode, pointer: &str, detail: &'static str) -> Self {
         let field = FieldError { pointer: pointer.to_owned(), detail: detail.into() };
-        Self::new(code, field.sentence()).with_fields(vec![field])
+        Self::new(code, field.to_sentence()).with_field_errors(vec![field])
     }
 
-    /// The same with its bad fields named.
+    /// Adds the bad fields.
     #[must_use]
-    pub fn with_fields(self, fields: Vec<FieldError>) -> Self {
-        Self { fields, ..self }
+    pub fn with_field_errors(self, field_errors: Vec<FieldError>) -> Self {
+        Self { field_errors, ..self }
     }
 
-    /// The same with the time to wait, in seconds.
+    /// Adds the seconds to wait before a retry.
     #[must_use]
     pub fn retry_after(self, seconds: u32) -> Self {
         Self { retry_after: Some(seconds), ..self }
     }
 
-    /// The same with a field by the name that the client used.
+    /// Replaces the pointer of a bad field by the one that the client knows.
     #[must_use]
-    pub fn rename(mut self, from: &str, to: &str) -> Self {
-        for field in self.fields.iter_mut().filter(|field| field.pointer == from) {
+    pub fn rename_field(mut self, from: &str, to: &str) -> Self {
+        for field in self.field_errors.iter_mut().filter(|field| field.pointer == from) {
             to.clone_into(&mut field.pointer);
         }
         self
     }
 
-    /// Logs what happened and tells the client nothing of it.
+    /// Logs the cause and creates a failure that hides it from the client.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         tracing::error!(%cause, "internal error");
         Self::new(ErrorCode::Internal, "Something went wrong on our side.")
     }
 
-    /// No such object.
+    /// Creates a `NOT_FOUND` failure.
     #[must_use]
-    pub fn not_found(what: &'static str) -> Self {
-        Self::new(ErrorCode::NotFound, what)
+    pub fn not_found(detail: &'static str) -> Self {
+        Self::new(ErrorCode::NotFound, detail)
     }
 }
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        if db_availability::notice(&error) {
+        if db_availability::record_failure(&error) {
             tracing::warn!(%error, "database unavailable");
             let detail = "The database cannot be reached at the moment.";
             return Self::new(ErrorCode::DatabaseUnavailable, detail).retry_after(1);
@@ -191,8 +192,8 @@ impl From<Error> for async_graphql::Error {
     fn from(error: Error) -> Self {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", error.code.as_str());
-        if !error.fields.is_empty() {
-            let list = error.fields.iter().map(
+        if !error.field_errors.is_empty() {
+            let list = error.field_errors.iter().map(
                 |field| value!({ "pointer": field.pointer.as_str(), "detail": &*field.detail }),
             );
             extensions.set("errors", Value::List(list.collect()));

@@ -1,26 +1,62 @@
-//! Identifiers: positive 64-bit integers, which GraphQL carries as text.
+//! Identifiers: positive 64-bit integers, which GraphQL carries as strings.
 
-use async_graphql::ID;
-use serde::{Deserialize, Deserializer, de::Error};
+use std::borrow::Cow;
 
-/// The number in an `ID`, or nothing where it is none that a row could have.
+use async_graphql::{
+    ContextSelectionSet, ID, OutputType, Positioned, ServerResult, Value, parser::types::Field,
+    registry::Registry,
+};
+use direct_json::{IdFormat, JsonWriter, WriteValue};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+
+/// An identifier, as the GraphQL type `ID`. The [`IdFormat`] of a request decides whether it is a
+/// string or a number, however the response is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Id(pub i64);
+
+/// Returns the number of a GraphQL `ID`, or `None` unless it is a positive decimal `i64`.
 #[must_use]
 pub fn parse(id: &str) -> Option<i64> {
     let plain = id.bytes().all(|byte| byte.is_ascii_digit());
     id.parse().ok().filter(|number| plain && *number > 0)
 }
 
-/// The number as an `ID`.
-#[must_use]
-pub fn to_graphql_id(id: i64) -> ID {
-    ID(id.to_string())
+impl From<i64> for Id {
+    fn from(id: i64) -> Self {
+        Self(id)
+    }
 }
 
-/// An id as GraphQL carries it, read out of JSON that is at hand as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IdString(pub i64);
+impl WriteValue for Id {
+    fn write_value(&self, json: &mut JsonWriter<'_>) {
+        json.id(self.0);
+    }
+}
 
-impl<'de> Deserialize<'de> for IdString {
+impl OutputType for Id {
+    fn type_name() -> Cow<'static, str> {
+        <ID as OutputType>::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <ID as OutputType>::create_type_info(registry)
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        _: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        Ok(match ctx.data_opt().copied().unwrap_or_default() {
+            IdFormat::String => Value::from(self.0.to_string()),
+            IdFormat::Number => Value::from(self.0),
+        })
+    }
+}
+
+/// Reads a GraphQL `ID` from JSON text that does not escape it.
+impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let id = parse(<&str>::deserialize(deserializer)?);
         id.map(Self).ok_or_else(|| D::Error::custom("not an id"))

@@ -1,24 +1,31 @@
-//! The types and rules of the graph that both services share: error codes, the viewer and what they
-//! may do, pagination, batched look-ups, limits.
+//! The types and rules of the graph that both services share: offers and users, error codes, the
+//! viewer and its permissions, pagination, batched look-ups, limits.
 
 pub mod batch_loader;
-pub mod batch_sql;
 pub mod db_availability;
 pub mod descriptions;
 pub mod error;
 pub mod id;
 pub mod limits;
+mod offer;
 pub mod pagination;
 pub mod prefetch;
-pub mod timestamp;
+pub mod rows;
+pub mod text;
+mod timestamp;
+mod user;
 pub mod validation;
 pub mod viewer;
 
-pub use batch_loader::BatchLoader;
+pub use batch_loader::{BatchLoader, LoadOwned};
 pub use direct_json::{DirectJson, DirectJsonEnabled, IdFormat, JsonWriter, WriteJson};
 pub use error::{Error, ErrorCode, FieldError, Result};
+pub use id::Id;
+pub use offer::Offer;
 pub use pagination::{Page, PageRequest};
 pub use prefetch::PrefetchedOffers;
+pub use text::Text;
 pub use timestamp::Timestamp;
+pub use user::User;
 pub use validation::FieldErrors;
 pub use viewer::{Security, Viewer};

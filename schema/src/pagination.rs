@@ -1,7 +1,7 @@
-//! Pages of rows by keyset, as Relay's cursor connections specification has them.
+//! Keyset pagination, as in Relay's cursor connections specification.
 //!
-//! A cursor holds the id of a row, so a page stays where it was when rows come or go, and finding
-//! it costs the same wherever it starts.
+//! A cursor holds the id of a row, so a page stays the same when other rows are inserted or deleted,
+//! and costs the same wherever it starts.
 
 use std::hash::{Hash, Hasher};
 
@@ -14,12 +14,12 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Se
 
 use crate::{FieldErrors, Result};
 
-/// The most rows on a page.
+/// Maximum number of rows on a page.
 pub const MAX_PAGE_SIZE: i32 = 1000;
-/// The rows on a page that names no size.
+/// Number of rows on a page without `first` and `last`.
 pub const DEFAULT_PAGE_SIZE: i32 = 100;
 
-/// The place of a row, opaque to clients.
+/// The position of a row, opaque to clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor(pub i64);
 
@@ -27,10 +27,10 @@ impl CursorType for Cursor {
     type Error = &'static str;
 
     fn decode_cursor(text: &str) -> Result<Self, Self::Error> {
-        const BAD: &str = "is no cursor of ours";
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| BAD)?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| BAD)?;
-        text.strip_prefix("id:").and_then(crate::id::parse).map(Self).ok_or(BAD)
+        const INVALID: &str = "is not a valid cursor";
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| INVALID)?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| INVALID)?;
+        text.strip_prefix("id:").and_then(crate::id::parse).map(Self).ok_or(INVALID)
     }
 
     fn encode_cursor(&self) -> String {
@@ -38,31 +38,31 @@ impl CursorType for Cursor {
     }
 }
 
-/// The cursor of the row with this id.
+/// Returns the cursor of the row with this id.
 #[must_use]
 pub fn encode_cursor(id: Option<i64>) -> Option<String> {
     id.map(|id| Cursor(id).encode_cursor())
 }
 
-/// Which rows are asked for.
+/// The rows that a client requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageRequest {
-    /// How many rows, 0 to [`MAX_PAGE_SIZE`].
-    pub size: i32,
-    /// Only rows after this id.
+    /// Maximum number of rows, 0 to [`MAX_PAGE_SIZE`].
+    pub limit: i32,
+    /// Excludes rows up to this id.
     pub after: Option<i64>,
-    /// Only rows before this id.
+    /// Excludes rows from this id on.
     pub before: Option<i64>,
-    /// Counted from the end.
-    pub last: bool,
-    /// Whether to find out if rows come past it.
-    pub others: bool,
+    /// Counts rows from the end.
+    pub from_end: bool,
+    /// Selects one row more, which shows if others follow in this direction.
+    pub probe_next: bool,
 }
 
-/// Of as few words as can be: a loader hashes its keys often.
+/// Hashes few words, since a loader hashes its keys often.
 impl Hash for PageRequest {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_i32(if self.last { -self.size } else { self.size });
+        state.write_i32(if self.from_end { -self.limit } else { self.limit });
         for end in self.after.iter().chain(&self.before) {
             state.write_i64(*end);
         }
@@ -70,14 +70,19 @@ impl Hash for PageRequest {
 }
 
 impl PageRequest {
-    /// The first rows, as many as a page can hold.
-    pub const FIRST_MAX: Self =
-        Self { size: MAX_PAGE_SIZE, after: None, before: None, last: false, others: false };
+    /// The first page of maximum size.
+    pub const FIRST_MAX: Self = Self {
+        limit: MAX_PAGE_SIZE,
+        after: None,
+        before: None,
+        from_end: false,
+        probe_next: false,
+    };
 
-    /// Reads the arguments of a connection field.
+    /// Parses the arguments of a connection field.
     ///
     /// # Errors
-    /// `INVALID_INPUT` that names each bad argument.
+    /// `INVALID_INPUT` with each bad argument.
     pub fn new(
         first: Option<i32>,
         after: Option<&str>,
@@ -104,18 +109,22 @@ impl PageRequest {
             fields.push("/last", "cannot go with first");
         }
         fields.into_result()?;
-        let size = first.or(last).unwrap_or(DEFAULT_PAGE_SIZE);
-        Ok(Self { size, after, before, last: last.is_some(), others: true })
+        let limit = first.or(last).unwrap_or(DEFAULT_PAGE_SIZE);
+        Ok(Self { limit, after, before, from_end: last.is_some(), probe_next: true })
     }
 
-    /// The page with no more than the selection of its connection shows.
+    /// Skips the extra row unless the connection selects `pageInfo`.
     #[must_use]
-    pub fn shown(self, connection: &Lookahead<'_>) -> Self {
-        Self { others: connection.field("pageInfo").exists(), ..self }
+    pub fn for_selection(self, connection: &Lookahead<'_>) -> Self {
+        Self { probe_next: connection.field("pageInfo").exists(), ..self }
     }
 
-    /// Narrows a selection to the rows between the cursors.
-    pub fn narrow<E: EntityTrait>(&self, rows: Select<E>, id: impl ColumnTrait) -> Select<E> {
+    /// Restricts a query to the rows between the cursors.
+    pub fn filter_by_cursors<E: EntityTrait>(
+        &self,
+        rows: Select<E>,
+        id: impl ColumnTrait,
+    ) -> Select<E> {
         let rows = match self.after {
             Some(after) => rows.filter(id.gt(after)),
             None => rows,
@@ -126,20 +135,20 @@ impl PageRequest {
         }
     }
 
-    /// Narrows a selection to this page. One row more tells whether there are others.
-    pub fn select<E: EntityTrait>(&self, rows: Select<E>, id: impl ColumnTrait) -> Select<E> {
-        let rows = self.narrow(rows, id);
-        let rows = if self.last { rows.order_by_desc(id) } else { rows.order_by_asc(id) };
-        rows.limit(u64::from(self.size.unsigned_abs()) + u64::from(self.others))
+    /// Restricts a query to this page and, if requested, the extra row.
+    pub fn apply<E: EntityTrait>(&self, rows: Select<E>, id: impl ColumnTrait) -> Select<E> {
+        let rows = self.filter_by_cursors(rows, id);
+        let rows = if self.from_end { rows.order_by_desc(id) } else { rows.order_by_asc(id) };
+        rows.limit(u64::from(self.limit.unsigned_abs()) + u64::from(self.probe_next))
     }
 
-    /// Cuts what [`Self::select`] found to the page, in ascending order.
+    /// Converts the rows that [`Self::apply`] selects to a page in ascending order.
     #[must_use]
-    pub fn cut<T>(&self, mut rows: Vec<T>) -> Page<T> {
-        let size = self.size.unsigned_abs() as usize;
-        let more = rows.len() > size;
-        rows.truncate(size);
-        if self.last {
+    pub fn into_page<T>(&self, mut rows: Vec<T>) -> Page<T> {
+        let limit = self.limit.unsigned_abs() as usize;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        if self.from_end {
             rows.reverse();
             Page { rows, has_previous: more, has_next: self.before.is_some() }
         } else {
@@ -148,14 +157,14 @@ impl PageRequest {
     }
 }
 
-/// The rows of a page, ascending, and whether there are others.
+/// A page of rows in ascending order.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
     /// The rows.
     pub rows: Vec<T>,
-    /// Whether rows come before them.
+    /// True if there are rows before them.
     pub has_previous: bool,
-    /// Whether rows come after them.
+    /// True if there are rows after them.
     pub has_next: bool,
 }
 
@@ -166,7 +175,7 @@ impl<T> Default for Page<T> {
 }
 
 impl<T> Page<T> {
-    /// The page as a Relay connection.
+    /// Converts the page to a Relay connection.
     pub fn connection<N: OutputType>(
         self,
         id: impl Fn(&T) -> i64,
@@ -184,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_comes_back_and_garbage_does_not() {
+    fn cursor_round_trips() {
         let cursor = Cursor(i64::MAX).encode_cursor();
         assert_eq!(Cursor::decode_cursor(&cursor), Ok(Cursor(i64::MAX)));
         for bad in ["", "5", "aWQ6", "aWQ6LTE", "💣", "aWQ6NQ=="] {
@@ -193,20 +202,19 @@ mod tests {
     }
 
     #[test]
-    fn each_bad_argument_is_named() {
+    fn reports_every_invalid_argument() {
         let error = PageRequest::new(Some(-1), Some("x"), Some(1001), Some("y")).unwrap_err();
-        let pointers: Vec<_> = error.fields.iter().map(|field| field.pointer.as_str()).collect();
+        let pointers: Vec<_> =
+            error.field_errors.iter().map(|field| field.pointer.as_str()).collect();
         assert_eq!(pointers, ["/after", "/before", "/first", "/last", "/last"]);
     }
 
     #[test]
-    fn a_page_is_cut_from_either_end() {
-        let forward =
-            PageRequest { size: 2, after: Some(1), before: None, last: false, others: true };
-        let slice = forward.cut(vec![2, 3, 4]);
-        assert_eq!((slice.rows, slice.has_previous, slice.has_next), (vec![2, 3], true, true));
-        let backward = PageRequest { size: 2, after: None, before: None, last: true, others: true };
-        let slice = backward.cut(vec![9, 8]);
-        assert_eq!((slice.rows, slice.has_previous, slice.has_next), (vec![8, 9], false, false));
+    fn page_truncates_in_both_directions() {
+        let first = PageRequest { limit: 2, probe_next: true, ..PageRequest::FIRST_MAX };
+        let page = PageRequest { after: Some(1), ..first }.into_page(vec![2, 3, 4]);
+        assert_eq!((page.rows, page.has_previous, page.has_next), (vec![2, 3], true, true));
+        let page = PageRequest { from_end: true, ..first }.into_page(vec![9, 8]);
+        assert_eq!((page.rows, page.has_previous, page.has_next), (vec![8, 9], false, false));
     }
 }

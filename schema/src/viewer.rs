@@ -1,4 +1,4 @@
-//! Who asks, and what they may do.
+//! The client of a request, and its permissions.
 
 use async_graphql::Context;
 use chrono::{DateTime, Utc};
@@ -22,13 +22,13 @@ pub enum Security {
     Strict,
 }
 
-/// Who asks, as their access token says.
+/// The client of a request, as its access token identifies it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Viewer {
-    /// No token was sent.
+    /// A client without a token.
     #[default]
     Anonymous,
-    /// The token was good.
+    /// A client with a valid token.
     User {
         /// `sub`.
         id: i64,
@@ -40,13 +40,13 @@ pub enum Viewer {
 }
 
 impl Viewer {
-    /// Who asks in this request.
+    /// Returns the viewer of the request.
     #[must_use]
     pub fn from_ctx(ctx: &Context<'_>) -> Self {
         ctx.data_opt::<Self>().copied().unwrap_or_default()
     }
 
-    /// The user's id.
+    /// Returns the id of the user, or `None` if the viewer is anonymous.
     #[must_use]
     pub fn id(self) -> Option<i64> {
         match self {
@@ -55,13 +55,13 @@ impl Viewer {
         }
     }
 
-    /// Whether this is that user.
+    /// Returns true if the viewer is this user.
     #[must_use]
     pub fn is_user(self, user_id: i64) -> bool {
         self.id() == Some(user_id)
     }
 
-    /// The user's id, whatever the mode.
+    /// Returns the id of the user, in both modes.
     ///
     /// # Errors
     /// `UNAUTHENTICATED` without a token.
@@ -70,10 +70,10 @@ impl Viewer {
             .ok_or_else(|| Error::new(ErrorCode::Unauthenticated, "An access token is needed."))
     }
 
-    /// Lets through who may create, change or delete for that user.
+    /// Allows the viewer to create, change or delete for this user.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` without a token where one is needed, `FORBIDDEN` with another's.
+    /// `UNAUTHENTICATED` without a token in strict mode, `FORBIDDEN` with the token of another user.
     pub fn authorize_as(self, security: Security, user_id: i64) -> Result<()> {
         match (self.id(), security) {
             (None, Security::Spec) => Ok(()),
@@ -85,10 +85,10 @@ impl Viewer {
         }
     }
 
-    /// Lets through who may see what every user may see.
+    /// Requires a token in strict mode.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` without a token where one is needed.
+    /// `UNAUTHENTICATED` without a token in strict mode.
     pub fn require_authenticated_if_strict(self, security: Security) -> Result<()> {
         match security {
             Security::Spec => Ok(()),

@@ -52,8 +52,8 @@ pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseC
         // A server that became a read-only standby still answers a ping: connections from before the
         // last loss of the server are dropped by their age.
         options.map_sqlx_postgres_before_acquire(|_, connection| {
-            let older =
-                schema::db_availability::steady_for().is_some_and(|span| connection.age > span);
+            let older = schema::db_availability::since_server_loss()
+                .is_some_and(|span| connection.age > span);
             Box::pin(async move { Ok(!older) })
         });
     }

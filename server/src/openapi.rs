@@ -74,8 +74,10 @@ impl Modify for ErrorResponses {
 impl ErrorResponses {
     /// Returns the response of a status, with an example of each code.
     fn response(&self, status: u16, codes: &[ErrorCode]) -> Response {
-        let lines: Vec<_> =
-            codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.meaning())).collect();
+        let lines: Vec<_> = codes
+            .iter()
+            .map(|code| format!("`{}`: {}", code.as_str(), code.description()))
+            .collect();
         let examples = codes.iter().map(|code| (code.as_str(), self.example(*code)));
         let content = Content::builder()
             .schema(Some(Ref::from_schema_name("Problem")))
@@ -99,10 +101,10 @@ impl ErrorResponses {
     fn example(&self, code: ErrorCode) -> Example {
         let error = match self.examples.iter().find(|(of, ..)| *of == code) {
             Some((_, pointer, detail)) => Error::invalid_field(code, pointer, detail),
-            None => Error::new(code, code.meaning()),
+            None => Error::new(code, code.description()),
         };
         let problem = serde_json::to_value(Problem::from(error)).unwrap_or_default();
-        Example::builder().summary(code.meaning()).value(Some(problem)).build()
+        Example::builder().summary(code.description()).value(Some(problem)).build()
     }
 }
 

@@ -61,7 +61,7 @@ pub struct InvalidField {
 fn error_code_schema() -> RefOr<Schema> {
     let lines: Vec<_> = ErrorCode::ALL
         .iter()
-        .map(|code| format!("- `{}`: {}", code.as_str(), code.meaning()))
+        .map(|code| format!("- `{}`: {}", code.as_str(), code.description()))
         .collect();
     ObjectBuilder::new()
         .schema_type(Type::String)
@@ -134,7 +134,7 @@ pub(crate) fn error_for_status(status: StatusCode) -> Error {
 
 impl Problem {
     fn new(status: StatusCode, error: Error) -> Self {
-        let errors = error.fields.into_iter();
+        let errors = error.field_errors.into_iter();
         Self {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),

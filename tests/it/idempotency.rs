@@ -1,7 +1,7 @@
 //! `Idempotency-Key`: a repeated request creates no second offer.
 
 use chrono::{TimeDelta, Utc};
-use entity::keyed_offer::{Column, Entity};
+use entity::offer::{Column, Entity};
 use futures_util::future::join_all;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};

@@ -41,7 +41,7 @@ use graphql::schema_builder;
 use loaders::UserLoader;
 use login_throttle::Throttle;
 use metrics::UsersMetrics;
-use offers_client::{Offers, transport::Transport};
+use offers_client::{OffersClient, transport::Transport};
 use passwords::PasswordHasher;
 use sessions::Sessions;
 use signing_keys::KeyStore;
@@ -98,7 +98,7 @@ pub async fn app(
         user_by_id: metrics.batch_loader("user_by_id", UserLoader(database.clone())),
         user_by_username: metrics.batch_loader("user_by_username", UserLoader(database.clone())),
         user_pages: metrics.batch_loader("user_pages", UserLoader(database.clone())),
-        offers: Offers::new(&transport, &metrics),
+        offers: OffersClient::new(&transport, &metrics),
         hasher: PasswordHasher::new(hashes_queued, hashes_in_progress)
             .map_err(|error| error.detail.into_owned())?,
         throttle: Throttle::default(),
@@ -130,7 +130,7 @@ pub async fn app(
     Ok(app::build(ServiceParts {
         settings,
         database,
-        readiness_queries: entity::probes(),
+        readiness_queries: entity::readiness_queries(),
         metrics,
         authenticator,
         // Clients may send it with every request, whichever service answers.

@@ -3,123 +3,113 @@
 use std::collections::HashMap;
 
 use async_graphql::dataloader::Loader;
-use entity::user::{Column, Entity};
+use entity::{
+    fold_case,
+    user::{Column, Entity},
+};
 use futures_util::future::{try_join, try_join_all};
 use schema::{
-    Error, Page, PageRequest, Result,
+    Error, Page, PageRequest, Result, User,
     batch_loader::BatchResult,
-    batch_sql::{self, pad_to_power_of_two},
+    rows::{SelectRows, lateral_key, pad_to_power_of_two},
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, QueryFilter,
-    QueryResult, TryGetableMany,
-    sea_query::{Expr, ExprTrait, SelectStatement},
+    ColumnTrait, DatabaseConnection, DbBackend, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait},
 };
 
-use crate::graphql::users::Row;
-
-/// About how many rows one statement reads for pages of many requests.
-const ROWS: usize = 5000;
+/// Approximate number of rows that one statement reads for pages of several requests.
+const ROWS_PER_STATEMENT: usize = 5000;
 
 /// Loads users.
 pub(crate) struct UserLoader(pub(crate) DatabaseConnection);
 
-/// Users by their ids, one statement for all.
+/// Loads users by their ids, with one statement.
 impl Loader<i64> for UserLoader {
-    type Value = Row;
+    type Value = User;
     type Error = Error;
 
-    async fn load(&self, ids: &[i64]) -> BatchResult<i64, Row> {
+    async fn load(&self, ids: &[i64]) -> BatchResult<i64, User> {
         let rows = Entity::find().filter(Column::Id.is_in(pad_to_power_of_two(ids.to_vec())));
-        let rows = rows.into_partial_model::<Row>().all(&self.0).await?;
-        Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+        let users: Vec<User> = SelectRows::new(rows).all(&self.0).await?;
+        Ok(users.into_iter().map(|user| (user.id.0, user)).collect())
     }
 }
 
-/// Users by their names with the case folded, one statement for all.
+/// Loads users by their usernames with the case folded, with one statement.
 impl Loader<String> for UserLoader {
-    type Value = Row;
+    type Value = User;
     type Error = Error;
 
-    async fn load(&self, names: &[String]) -> BatchResult<String, Row> {
+    async fn load(&self, names: &[String]) -> BatchResult<String, User> {
         let rows =
             Entity::find().filter(Column::UsernameKey.is_in(pad_to_power_of_two(names.to_vec())));
-        let rows = rows.into_partial_model::<Row>().all(&self.0).await?;
-        Ok(rows.into_iter().map(|row| (row.username_key.clone(), row)).collect())
+        let users: Vec<User> = SelectRows::new(rows).all(&self.0).await?;
+        Ok(users.into_iter().map(|user| (fold_case(&user.username), user)).collect())
     }
 }
 
-/// Pages of users.
+/// Loads pages of users.
 impl Loader<PageRequest> for UserLoader {
-    type Value = Page<Row>;
+    type Value = Page<User>;
     type Error = Error;
 
-    async fn load(&self, keys: &[PageRequest]) -> BatchResult<PageRequest, Page<Row>> {
-        pages(&self.0, keys).await
-    }
-}
-
-async fn pages(
-    database: &DatabaseConnection,
-    pages: &[PageRequest],
-) -> BatchResult<PageRequest, Page<Row>> {
-    let postgres = database.get_database_backend() == DbBackend::Postgres;
-    // Pages that differ in where they start, and in nothing else.
-    let mut alike: HashMap<PageRequest, Vec<i64>> = HashMap::new();
-    let mut alone = Vec::new();
-    for page in pages.iter().copied() {
-        match page {
-            PageRequest { after: Some(after), before: None, last: false, .. } if postgres => {
-                alike.entry(PageRequest { after: None, ..page }).or_default().push(after);
+    async fn load(&self, pages: &[PageRequest]) -> BatchResult<PageRequest, Page<User>> {
+        let database = &self.0;
+        let postgres = database.get_database_backend() == DbBackend::Postgres;
+        // The starts of pages that are the same otherwise.
+        let mut same_shape: HashMap<PageRequest, Vec<i64>> = HashMap::new();
+        let mut individual = Vec::new();
+        for page in pages.iter().copied() {
+            match page {
+                PageRequest { after: Some(after), before: None, from_end: false, .. }
+                    if postgres =>
+                {
+                    let shape = PageRequest { after: None, ..page };
+                    same_shape.entry(shape).or_default().push(after);
+                }
+                _ => individual.push(page),
             }
-            _ => alone.push(page),
         }
+        let mut statements = Vec::new();
+        for (page, starts) in &same_shape {
+            let rows_per_page = page.limit.unsigned_abs() as usize;
+            let most = ROWS_PER_STATEMENT.checked_div(rows_per_page).unwrap_or(1);
+            statements
+                .extend(starts.chunks(most).map(|starts| pages_after(database, *page, starts)));
+        }
+        let individual = individual.into_iter().map(|page| load_page(database, page));
+        let (individual, same_shape) =
+            try_join(try_join_all(individual), try_join_all(statements)).await?;
+        Ok(individual.into_iter().chain(same_shape.into_iter().flatten()).collect())
     }
-    let mut statements = Vec::new();
-    for (page, starts) in &alike {
-        let most = ROWS.checked_div(page.size.unsigned_abs() as usize).unwrap_or(1);
-        statements.extend(starts.chunks(most).map(|starts| starting(database, *page, starts)));
-    }
-    let alone = try_join_all(alone.into_iter().map(|page| one(database, page)));
-    let (alone, alike) = try_join(alone, try_join_all(statements)).await?;
-    Ok(alone.into_iter().chain(alike.into_iter().flatten()).collect())
 }
 
-async fn one(database: &DatabaseConnection, page: PageRequest) -> Result<(PageRequest, Page<Row>)> {
-    let rows = page.select(Entity::find(), Column::Id);
-    Ok((page, page.cut(rows.into_partial_model().all(database).await?)))
+async fn load_page(
+    database: &DatabaseConnection,
+    page: PageRequest,
+) -> Result<(PageRequest, Page<User>)> {
+    let rows = SelectRows::new(page.apply(Entity::find(), Column::Id));
+    Ok((page, page.into_page(rows.all(database).await?)))
 }
 
-/// Pages by a look into the index for each.
-async fn starting(
+/// Loads the pages that start after these ids, with one look into the index per page.
+async fn pages_after(
     database: &DatabaseConnection,
     page: PageRequest,
     starts: &[i64],
-) -> Result<Vec<(PageRequest, Page<Row>)>> {
-    let mut found: HashMap<_, Vec<_>> = starts.iter().map(|start| (*start, Vec::new())).collect();
-    for row in database.query_all(&lateral(page, starts)).await? {
-        let (start, row) = read(&row)?;
-        found.entry(start).or_default().push(row);
+) -> Result<Vec<(PageRequest, Page<User>)>> {
+    let rows = Entity::find().filter(Expr::col(Column::Id).gt(lateral_key()));
+    let rows = SelectRows::lateral(starts.to_vec(), page.apply(rows, Column::Id));
+    let mut found: HashMap<_, Vec<User>> =
+        starts.iter().map(|start| (*start, Vec::new())).collect();
+    for (start, user) in rows.all_with_key(database).await? {
+        found.entry(start).or_default().push(user);
     }
-    let pages = found.into_iter().map(|(start, mut rows)| {
-        rows.sort_unstable_by_key(|row| row.id);
+    let pages = found.into_iter().map(|(start, mut users)| {
+        users.sort_unstable_by_key(|user| user.id);
         let page = PageRequest { after: Some(start), ..page };
-        (page, page.cut(rows))
+        (page, page.into_page(users))
     });
     Ok(pages.collect())
-}
-
-fn read(row: &QueryResult) -> Result<(i64, Row), DbErr> {
-    let (start, id, username, username_key, email, created_at) =
-        TryGetableMany::try_get_many_by_index(row)?;
-    Ok((start, Row { id, username, username_key, email, created_at }))
-}
-
-fn lateral(page: PageRequest, starts: &[i64]) -> SelectStatement {
-    let rows = Entity::find().filter(Expr::col(Column::Id).gt(batch_sql::lateral_key()));
-    let mut pages = batch_sql::lateral_join(starts.to_vec(), page.select(rows, Column::Id));
-    let columns =
-        [Column::Id, Column::Username, Column::UsernameKey, Column::Email, Column::CreatedAt];
-    pages.expr(batch_sql::lateral_key()).columns(columns.map(|column| (Entity, column)));
-    pages
 }

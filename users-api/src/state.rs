@@ -7,7 +7,7 @@ use schema::{BatchLoader, Security};
 use sea_orm::DatabaseConnection;
 
 use crate::{
-    loaders::UserLoader, login_throttle::Throttle, offers_client::Offers,
+    loaders::UserLoader, login_throttle::Throttle, offers_client::OffersClient,
     passwords::PasswordHasher, sessions::Sessions,
 };
 
@@ -18,7 +18,7 @@ pub(crate) struct UsersState {
     pub(crate) user_by_id: DataLoader<BatchLoader<UserLoader>>,
     pub(crate) user_by_username: DataLoader<BatchLoader<UserLoader>>,
     pub(crate) user_pages: DataLoader<BatchLoader<UserLoader>>,
-    pub(crate) offers: Offers,
+    pub(crate) offers: OffersClient,
     pub(crate) hasher: PasswordHasher,
     pub(crate) throttle: Throttle,
     pub(crate) sessions: Arc<Sessions>,

@@ -9,7 +9,10 @@
 use clap::Parser;
 use entity::{PasswordHash, offer, user};
 use mimalloc::MiMalloc;
-use sea_orm::{ActiveValue::Set, EntityTrait};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    EntityTrait,
+};
 use server::{serve::AppService, settings::Settings};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -65,11 +68,13 @@ pub(crate) async fn rows() -> Rows {
     user::Entity::insert_many(users).exec(&database).await.unwrap();
     for number in 1..=OFFERS {
         let offers = (1..=USERS).map(|user| offer::ActiveModel {
+            id: NotSet,
             user_id: Set(user),
             title: Set(format!("Offer {number}")),
             text: Set(format!("Something that user {user} no longer needs, number {number}.")),
             created_at: Set(now),
-            ..Default::default()
+            idempotency_key: NotSet,
+            fingerprint: NotSet,
         });
         offer::Entity::insert_many(offers).exec(&database).await.unwrap();
     }

@@ -1,37 +1,34 @@
-//! What this service knows of a user: their offers.
+//! The resolvers of users: this service contributes their offers.
 
-use async_graphql::{Context, ID, Object, parser::types::Field};
+use async_graphql::{Context, Object, parser::types::Field};
 use schema::{
-    DirectJson, JsonWriter, PageRequest, PrefetchedOffers, Result, WriteJson, id, prefetch,
+    DirectJson, Id, JsonWriter, PageRequest, PrefetchedOffers, Result, WriteJson, prefetch,
 };
 
-use crate::{
-    OffersState,
-    graphql::offers::{Offer, OfferConnection},
-};
+use super::offers::{Offer, OfferConnection, load_page};
 
-/// A user, by its id alone.
+/// A user, known by its identifier.
 pub(crate) struct User {
     id: i64,
-    ahead: PrefetchedOffers<Offer>,
+    prefetched: PrefetchedOffers<Offer>,
 }
 
 impl User {
-    pub(crate) fn new(id: i64, ahead: PrefetchedOffers<Offer>) -> Self {
-        Self { id, ahead }
+    pub(crate) fn new(id: i64, prefetched: PrefetchedOffers<Offer>) -> Self {
+        Self { id, prefetched }
     }
 
     async fn page(&self, ctx: &Context<'_>, page: PageRequest) -> Result<OfferConnection> {
-        self.ahead.page(page, OffersState::from_ctx(ctx).page(self.id, page)).await
+        self.prefetched.take_or_load(page, load_page(ctx, self.id, page)).await
     }
 }
 
-/// Who registered.
+/// A registered user.
 #[Object(shareable)]
 impl User {
     /// The identifier of the user.
-    async fn id(&self) -> ID {
-        id::to_graphql_id(self.id)
+    async fn id(&self) -> Id {
+        Id(self.id)
     }
 
     /// The first 1000 offers of the user, oldest first. Null while the Offers service cannot be
@@ -46,24 +43,27 @@ impl User {
     async fn offers_connection(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start, at most 1000.")] first: Option<i32>,
-        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 1000.")] last: Option<i32>,
-        #[graphql(desc = "Only those before this cursor.")] before: Option<String>,
+        #[graphql(desc = "The number of offers from the start, at most 1000.")] first: Option<i32>,
+        #[graphql(desc = "Only offers after this cursor.")] after: Option<String>,
+        #[graphql(desc = "The number of offers from the end, at most 1000.")] last: Option<i32>,
+        #[graphql(desc = "Only offers before this cursor.")] before: Option<String>,
     ) -> Option<Result<DirectJson<OfferConnection>>> {
         match PageRequest::new(first, after.as_deref(), last, before.as_deref()) {
-            Ok(page) => Some(self.page(ctx, page.shown(&ctx.look_ahead())).await.map(DirectJson)),
+            Ok(page) => {
+                let page = page.for_selection(&ctx.look_ahead());
+                Some(self.page(ctx, page).await.map(DirectJson))
+            }
             Err(error) => Some(Err(error)),
         }
     }
 }
 
 impl WriteJson for User {
-    fn write(&self, field: &Field, json: &mut JsonWriter) -> Option<()> {
-        match field.name.node.as_str() {
-            "id" => json.id(self.id),
-            _ => return self.ahead.write(field, json),
+    fn write_field(&self, field: &Field, json: &mut JsonWriter<'_>) -> Option<()> {
+        if field.name.node == "id" {
+            json.id(self.id);
+            return Some(());
         }
-        Some(())
+        self.prefetched.write_field(field, json)
     }
 }

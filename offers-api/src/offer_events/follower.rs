@@ -144,7 +144,7 @@ impl Feed {
             if self.has_subscribers() {
                 let found = OfferLoader(self.database.clone()).load(ids).await?;
                 let mut rows: Vec<_> = found.into_values().collect();
-                rows.sort_unstable_by_key(|row| row.id);
+                rows.sort_unstable_by_key(|offer| offer.id);
                 for row in &rows {
                     self.publish_local(row);
                 }

@@ -15,13 +15,12 @@ use std::{
 };
 
 use async_graphql::{Context, ID, Subscription};
-use entity::offer;
 use futures_util::{Stream, stream};
-use schema::{Error, ErrorCode, Result, validation};
+use schema::{Error, ErrorCode, Offer, Result, validation};
 use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::sync::{broadcast, mpsc, watch};
 
-use crate::{OffersState, graphql::offers::Offer};
+use crate::{OffersState, graphql};
 use seen_ids::SeenIds;
 
 /// Events kept for a slow subscriber; one that is further behind gets `EVENTS_LOST`.
@@ -34,7 +33,7 @@ const STARTUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// An event of the feed.
 #[derive(Clone)]
 enum Event {
-    Created(Arc<offer::Model>),
+    Created(Arc<Offer>),
     /// Events were dropped, because there were too many at once.
     Lagged,
 }
@@ -72,20 +71,20 @@ impl Feed {
     }
 
     /// Publishes an offer that this instance has created. It never waits for subscribers.
-    pub(crate) fn publish(&self, row: &offer::Model) {
+    pub(crate) fn publish(&self, offer: &Offer) {
         if let Some(notifications) = &self.notifications {
             // If the queue is full, the other instances find the offer by polling.
-            let _ = notifications.try_send(row.id);
+            let _ = notifications.try_send(offer.id.0);
         }
-        self.publish_local(row);
+        self.publish_local(offer);
     }
 
     /// Publishes an offer to the subscribers of this instance, unless it was published before.
-    fn publish_local(&self, row: &offer::Model) {
-        let is_new = self.seen().insert(row.id);
+    fn publish_local(&self, offer: &Offer) {
+        let is_new = self.seen().insert(offer.id.0);
         if is_new && self.has_subscribers() {
             // The last subscriber may have left meanwhile.
-            let _ = self.events.send(Event::Created(Arc::new(row.clone())));
+            let _ = self.events.send(Event::Created(Arc::new(offer.clone())));
         }
     }
 
@@ -120,7 +119,7 @@ impl OfferSubscription {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whose offers; those of all users if left out.")] user_id: Option<ID>,
-    ) -> Result<impl Stream<Item = Result<Offer>> + use<>> {
+    ) -> Result<impl Stream<Item = Result<graphql::offers::Offer>> + use<>> {
         let user_id = user_id.map(|id| validation::user_id("/userId", &id)).transpose()?;
         let events = OffersState::from_ctx(ctx).feed.subscribe().await?;
         Ok(stream::unfold(Some(events), move |events| async move { next(events?, user_id).await }))
@@ -128,15 +127,15 @@ impl OfferSubscription {
 }
 
 /// An offer or the last error, with the events that follow.
-type NextEvent = (Result<Offer>, Option<broadcast::Receiver<Event>>);
+type NextEvent = (Result<graphql::offers::Offer>, Option<broadcast::Receiver<Event>>);
 
 /// Returns the next offer of that user, or of any user without one; `None` once the feed is closed.
 /// Nothing follows an error.
 async fn next(mut events: broadcast::Receiver<Event>, user_id: Option<i64>) -> Option<NextEvent> {
     loop {
         match events.recv().await {
-            Ok(Event::Created(row)) if user_id.is_none_or(|id| id == row.user_id) => {
-                return Some((Ok(Arc::unwrap_or_clone(row).into()), Some(events)));
+            Ok(Event::Created(offer)) if user_id.is_none_or(|id| id == offer.user_id.0) => {
+                return Some((Ok(Arc::unwrap_or_clone(offer).into()), Some(events)));
             }
             Ok(Event::Created(_)) => (),
             Ok(Event::Lagged) | Err(broadcast::error::RecvError::Lagged(_)) => {
@@ -155,9 +154,13 @@ mod tests {
     use super::*;
 
     fn created(id: i64, user_id: i64) -> Event {
-        let (title, text) = (String::new(), String::new());
-        let created_at = DateTime::UNIX_EPOCH;
-        Event::Created(Arc::new(offer::Model { id, user_id, title, text, created_at }))
+        Event::Created(Arc::new(Offer {
+            id: id.into(),
+            title: String::new().into(),
+            text: String::new().into(),
+            created_at: DateTime::UNIX_EPOCH.into(),
+            user_id: user_id.into(),
+        }))
     }
 
     #[tokio::test]

@@ -5,14 +5,13 @@ mod offers;
 use std::sync::Arc;
 
 use axum::{Router, extract::State, routing::post};
-use chrono::{DateTime, Utc};
 use schema::{ErrorCode, Result, Security};
 use server::{
     openapi::{self, BearerAuth, ErrorResponses},
     problem,
     rest::{RouteDocument, RouteSchema},
 };
-use utoipa::{OpenApi, ToSchema, openapi::OpenApi as OpenApiDocument};
+use utoipa::{OpenApi, openapi::OpenApi as OpenApiDocument};
 
 use crate::Schema;
 
@@ -85,26 +84,6 @@ const ERROR_RESPONSES: ErrorResponses = ErrorResponses {
 /// Returns the OpenAPI document of an instance in this mode.
 pub(crate) fn openapi(security: Security) -> OpenApiDocument {
     openapi::for_mode(ApiDoc::openapi(), security)
-}
-
-/// What a user offers.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "describes an answer")]
-struct Offer {
-    /// The identifier of the offer.
-    #[schema(example = 1)]
-    id: i64,
-    /// The user who offers.
-    #[schema(example = 1)]
-    user_id: i64,
-    /// What is offered, in one line.
-    #[schema(example = "Bicycle")]
-    title: String,
-    /// What is offered.
-    #[schema(example = "Blue, hardly used.")]
-    text: String,
-    /// When the offer was created.
-    created_at: DateTime<Utc>,
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use schema::{Error, ErrorCode, FieldError, Result, Viewer, pagination};
+use schema::{Error, ErrorCode, FieldError, Offer, Result, Viewer, pagination};
 use serde::de::IgnoredAny;
 use server::{
     openapi::null_schema,
@@ -22,8 +22,8 @@ use utoipa::{
     },
 };
 
-use super::{Offer, SharedState};
-use crate::graphql::offers::CreateOfferInput;
+use super::SharedState;
+use crate::offers::{CreateOfferInput, NewOffer};
 
 /// The header that identifies a request, for a retry after a lost response.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -89,8 +89,7 @@ pub(crate) async fn create(
     // A key that is not UTF-8 breaks the rule for keys.
     let key = headers.get(IDEMPOTENCY_KEY).map(|key| String::from_utf8_lossy(key.as_bytes()));
     body.set("idempotency_key", key.into());
-    let validate = CreateOfferInput::validate;
-    let variables = rest.create_offer.variables_with_rules(body, value!({}), validate)?;
+    let variables = rest.create_offer.validated_variables(body, value!({}), NewOffer::validate)?;
     let offer = rest.create_offer.run(viewer, variables).await?;
     Ok((StatusCode::CREATED, offer).into_response())
 }
@@ -142,5 +141,5 @@ fn not_exactly_one() -> Error {
         detail: "exactly one of offer_id and user_id is required".into(),
     });
     let detail = "Exactly one of offer_id and user_id is required.";
-    Error::new(ErrorCode::InvalidInput, detail).with_fields(fields.into())
+    Error::new(ErrorCode::InvalidInput, detail).with_field_errors(fields.into())
 }

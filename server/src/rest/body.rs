@@ -90,7 +90,7 @@ pub(super) fn missing_reason(value: Option<&Value>) -> Option<&'static str> {
 /// An error of the body as a whole. The empty pointer is the whole document.
 fn body_error(detail: String) -> Error {
     let field = FieldError { pointer: String::new(), detail: detail.clone().into() };
-    Error::new(ErrorCode::BadRequest, detail).with_fields(vec![field])
+    Error::new(ErrorCode::BadRequest, detail).with_field_errors(vec![field])
 }
 
 #[cfg(test)]

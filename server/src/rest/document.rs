@@ -89,36 +89,36 @@ impl<E: Executor> RouteDocument<E> {
     }
 
     /// Reads the variables like [`Self::variables`], for a resolver that validates an input of type
-    /// `T`. If the resolver cannot run, since fields are missing or of the wrong type, `validate`
-    /// stands in for it, so that one answer names every bad field.
+    /// `T`. If fields are missing or of the wrong type, the resolver cannot run: `validate` stands in
+    /// for it, so that one answer names every bad field.
     ///
     /// # Errors
     /// `INVALID_INPUT` that names each bad field.
-    pub fn variables_with_rules<T: InputType>(
+    pub fn validated_variables<T: InputType, V>(
         &self,
         body: JsonBody,
         given: Value,
-        validate: impl FnOnce(&T) -> Result<()>,
+        validate: impl FnOnce(T) -> Result<V>,
     ) -> Result<Value> {
         let (mut variables, errors) = self.read(body, given);
         let Err(found) = errors.into_result() else { return Ok(Value::Object(variables)) };
         let of_type = |field: &&InputField| field.ty.base.to_string() == T::type_name();
         let input = self.variables.iter().find(of_type);
-        let input = input.and_then(|field| variables.swap_remove(&field.name));
-        let broken = match T::parse(input) {
-            Ok(input) => validate(&input).map_err(snake_case_pointers).err(),
-            Err(error) => return Err(Error::internal(error.into_server_error(<_>::default()))),
-        };
-        let mut errors = FieldErrors::default();
-        let known = |pointer: &str| {
-            found.fields.iter().any(|field| {
-                let rest = pointer.strip_prefix(field.pointer.as_str());
+        let input = T::parse(input.and_then(|field| variables.swap_remove(&field.name)));
+        let input =
+            input.map_err(|error| Error::internal(error.into_server_error(<_>::default())))?;
+        let broken = validate(input).map_err(snake_case_pointers).err();
+        let broken = broken.into_iter().flat_map(|error| error.field_errors);
+        // A placeholder stands for a bad field, and may break its rule.
+        let is_placeholder = |pointer: &str| {
+            found.field_errors.iter().any(|bad| {
+                let rest = pointer.strip_prefix(bad.pointer.as_str());
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             })
         };
-        let broken = broken.into_iter().flat_map(|error| error.fields);
-        let broken = broken.filter(|field| !known(&field.pointer));
-        for field in found.fields.iter().cloned().chain(broken) {
+        let broken = broken.filter(|field| !is_placeholder(&field.pointer));
+        let mut errors = FieldErrors::default();
+        for field in found.field_errors.iter().cloned().chain(broken) {
             errors.push(&field.pointer, field.detail);
         }
         errors.into_result().map(|()| Value::Object(variables))
@@ -148,9 +148,9 @@ impl<E: Executor> RouteDocument<E> {
     /// # Errors
     /// The first error of the answer.
     pub async fn run(&self, viewer: Viewer, variables: Value) -> Result<FieldJson> {
-        let direct = DirectJsonEnabled(IdFormat::Number);
         let variables = Variables::from_value(variables);
-        let mut request = Request::new("").variables(variables).data(viewer).data(direct);
+        let mut request = Request::new("").variables(variables).data(viewer);
+        request = request.data(DirectJsonEnabled).data(IdFormat::Number);
         request.set_parsed_query(self.query.clone());
         single_root_field(self.schema.execute(request).await)
     }
@@ -172,8 +172,7 @@ impl<E: Executor> RouteDocument<E> {
     }
 }
 
-/// The value of the only root field of an answer, as JSON. Ids are numbers: every object that the
-/// documents select is written as [direct JSON](schema::DirectJson).
+/// The value of the only root field of an answer, as JSON. Ids are numbers.
 #[derive(Debug)]
 pub struct FieldJson(String);
 
@@ -210,7 +209,7 @@ fn single_root_field(response: Response) -> Result<FieldJson> {
 
 /// Translates the pointers of GraphQL into those of REST.
 fn snake_case_pointers(mut error: Error) -> Error {
-    for field in &mut error.fields {
+    for field in &mut error.field_errors {
         field.pointer = snake_case(&field.pointer);
     }
     error

@@ -249,7 +249,7 @@ mod tests {
         let types = InputTypes::parse(SDL).unwrap();
         let mut errors = FieldErrors::default();
         let value = types.read(&Type::new(ty).unwrap(), Some(json), "", &mut errors);
-        let fields = errors.into_result().map_or_else(|error| error.fields, |()| Vec::new());
+        let fields = errors.into_result().map_or_else(|error| error.field_errors, |()| Vec::new());
         (value, fields.into_iter().map(|field| (field.pointer, field.detail.into())).collect())
     }
 

@@ -57,7 +57,7 @@ async fn every_error_code_has_its_description(topology: Topology) {
             .map(|value| (value["name"].as_str().unwrap(), value["description"].as_str().unwrap()))
             .collect();
         let mut all: Vec<_> =
-            schema::ErrorCode::ALL.iter().map(|code| (code.as_str(), code.meaning())).collect();
+            schema::ErrorCode::ALL.iter().map(|code| (code.as_str(), code.description())).collect();
         all.sort_unstable();
         let mut sorted = described.clone();
         sorted.sort_unstable();

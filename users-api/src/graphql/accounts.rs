@@ -33,18 +33,19 @@ pub(crate) struct RegisterInput {
 }
 
 impl RegisterInput {
-    /// Validates the fields.
+    /// Validates the input.
     ///
     /// # Errors
-    /// `INVALID_INPUT` that names each bad field.
-    pub(crate) fn validate(&self, security: Security) -> Result<()> {
+    /// `INVALID_INPUT` with each bad field.
+    pub(crate) fn validate(self, security: Security) -> Result<NewAccount> {
+        let Self { username, password, email } = self;
         let mut errors = FieldErrors::default();
-        errors.check("/username", &self.username, validation::username);
-        errors.check("/password", &self.password, passwords::validator(security));
-        if let Some(email) = &self.email {
+        errors.check("/username", &username, validation::username);
+        errors.check("/password", &password, passwords::validator(security));
+        if let Some(email) = &email {
             errors.check("/email", email, validation::email);
         }
-        errors.into_result()
+        errors.into_result().map(|()| NewAccount { username, password, email })
     }
 }
 
@@ -72,21 +73,22 @@ pub(crate) struct UpdateUserInput {
 }
 
 impl UpdateUserInput {
-    /// Validates the fields that are present.
+    /// Validates the input.
     ///
     /// # Errors
-    /// `INVALID_INPUT` that names each bad field.
-    pub(crate) fn validate(&self) -> Result<()> {
+    /// `INVALID_INPUT` with each bad field.
+    pub(crate) fn validate(self) -> Result<AccountUpdate> {
         let mut errors = FieldErrors::default();
-        match &self.username {
-            MaybeUndefined::Undefined => (),
-            MaybeUndefined::Null => errors.push("/username", "must not be null"),
-            MaybeUndefined::Value(name) => errors.check("/username", name, validation::username),
-        }
-        if let MaybeUndefined::Value(email) = &self.email {
-            errors.check("/email", email, validation::email);
-        }
-        errors.into_result()
+        let username = errors.check_optional("/username", self.username, validation::username);
+        let email = match self.email {
+            MaybeUndefined::Undefined => NotSet,
+            MaybeUndefined::Null => Set(None),
+            MaybeUndefined::Value(email) => {
+                errors.check("/email", &email, validation::email);
+                Set(Some(email))
+            }
+        };
+        errors.into_result().map(|()| AccountUpdate { username, email })
     }
 }
 
@@ -105,14 +107,15 @@ pub(crate) struct ChangePasswordInput {
 }
 
 impl ChangePasswordInput {
-    /// Validates the new password.
+    /// Validates the input.
     ///
     /// # Errors
-    /// `INVALID_INPUT` that names the field.
-    pub(crate) fn validate(&self, security: Security) -> Result<()> {
+    /// `INVALID_INPUT` with the field.
+    pub(crate) fn validate(self, security: Security) -> Result<PasswordChange> {
+        let Self { old_password: old, new_password: new } = self;
         let mut errors = FieldErrors::default();
-        errors.check("/newPassword", &self.new_password, passwords::validator(security));
-        errors.into_result()
+        errors.check("/newPassword", &new, passwords::validator(security));
+        errors.into_result().map(|()| PasswordChange { old, new })
     }
 }
 
@@ -128,11 +131,9 @@ impl AccountMutation {
         #[graphql(desc = "The new user.")] input: RegisterInput,
     ) -> Result<DirectJson<User>> {
         let state = UsersState::from_ctx(ctx);
-        input.validate(state.security)?;
-        let RegisterInput { username, password, email } = input;
-        let account = NewAccount { username, password, email };
+        let account = input.validate(state.security)?;
         let row = accounts::create_user(&state.database, &state.hasher, account).await?;
-        Ok(DirectJson(User::own(row)))
+        Ok(DirectJson(User::for_owner(row)))
     }
 
     /// Updates a user.
@@ -144,14 +145,9 @@ impl AccountMutation {
     ) -> Result<DirectJson<User>> {
         let state = UsersState::from_ctx(ctx);
         let (viewer, id) = authorize(ctx, Action::UpdateUser, &id)?;
-        input.validate()?;
-        let email = match input.email {
-            MaybeUndefined::Undefined => NotSet,
-            email => Set(email.take()),
-        };
-        let update = AccountUpdate { username: input.username.take(), email };
+        let update = input.validate()?;
         let row = accounts::update_user(&state.database, viewer, id, update).await?;
-        Ok(DirectJson(User::own(row)))
+        Ok(DirectJson(User::for_owner(row)))
     }
 
     /// Changes the password of the user whose access token was sent, and ends all their sessions.
@@ -162,9 +158,8 @@ impl AccountMutation {
     ) -> Result<bool> {
         let state = UsersState::from_ctx(ctx);
         let id = Viewer::from_ctx(ctx).require_authenticated()?;
-        input.validate(state.security)?;
-        let ChangePasswordInput { old_password: old, new_password: new } = input;
-        accounts::change_password(state, id, PasswordChange { old, new }).await?;
+        let change = input.validate(state.security)?;
+        accounts::change_password(state, id, change).await?;
         Ok(true)
     }
 

@@ -1,6 +1,7 @@
 //! The GraphQL schema: each resolver validates its input, authorizes the viewer and calls a rule.
 
 pub(crate) mod accounts;
+mod offers;
 pub(crate) mod sessions;
 pub(crate) mod users;
 
@@ -8,8 +9,9 @@ use async_graphql::{EmptySubscription, MergedObject, SchemaBuilder};
 use schema::descriptions;
 
 use accounts::AccountMutation;
+use offers::OfferConnection;
 use sessions::SessionMutation;
-use users::{OfferConnection, UserConnection, UserQuery};
+use users::{UserConnection, UserQuery};
 
 /// The GraphQL schema of this service.
 pub(crate) type Schema = async_graphql::Schema<UserQuery, Mutation, EmptySubscription>;

@@ -1,10 +1,8 @@
-use async_graphql::{
-    ComplexObject, Context, ID, InputObject, Object, SimpleObject, parser::types::Field,
-};
-use schema::{DirectJson, JsonWriter, Result, WriteJson, id};
+use async_graphql::{ComplexObject, Context, InputObject, Object, SimpleObject};
+use schema::{DirectJson, Id, Result};
 use utoipa::ToSchema;
 
-use super::users::User;
+use super::users::{User, require_user};
 use crate::{login, sessions::TokenPair, state::UsersState};
 
 /// Credentials for `authenticate`.
@@ -19,59 +17,41 @@ pub(crate) struct AuthenticateInput {
     password: String,
 }
 
-/// A session of a user, as its newest pair of tokens.
-#[derive(SimpleObject, ToSchema)]
-#[graphql(complex)]
-pub(crate) struct Session {
-    /// The token to send with each request as `Authorization: Bearer …`. Valid for `expiresIn`.
-    #[schema(example = "eyJhbGciOiJFUzI1NiIs…")]
-    access_token: String,
-    /// The token that `refresh` exchanges for a new pair, once.
-    #[schema(example = "eyJhbGciOiJFUzI1NiIs…")]
-    refresh_token: String,
-    /// Always `Bearer` (RFC 6750).
-    #[schema(example = "Bearer")]
-    token_type: &'static str,
-    /// Lifetime of the access token, in seconds.
-    #[schema(example = 600)]
-    expires_in: i64,
-    /// The identifier of the user.
-    #[graphql(skip)]
-    #[schema(rename = "user_id", example = 1)]
-    user: i64,
+direct_json::object! {
+    /// A session of a user, as its newest pair of tokens.
+    #[derive(SimpleObject, ToSchema)]
+    #[graphql(complex)]
+    pub(crate) struct Session {
+        /// The token to send with each request as `Authorization: Bearer …`. Valid for `expiresIn`.
+        #[schema(example = "eyJhbGciOiJFUzI1NiIs…")]
+        access_token: String,
+        /// The token that `refresh` exchanges for a new pair, once.
+        #[schema(example = "eyJhbGciOiJFUzI1NiIs…")]
+        refresh_token: String,
+        /// Always `Bearer` (RFC 6750).
+        #[schema(example = "Bearer")]
+        token_type: &'static str,
+        /// Lifetime of the access token, in seconds.
+        #[schema(example = 600)]
+        expires_in: i64,
+        /// The identifier of the user.
+        #[schema(value_type = i64, example = 1)]
+        user_id: Id,
+    }
 }
 
 #[ComplexObject]
 impl Session {
-    /// The identifier of the user.
-    async fn user_id(&self) -> ID {
-        id::to_graphql_id(self.user)
-    }
-
     /// The user.
     async fn user(&self, ctx: &Context<'_>) -> Result<DirectJson<User>> {
-        UsersState::from_ctx(ctx).some(ctx, self.user).await
-    }
-}
-
-impl WriteJson for Session {
-    fn write(&self, field: &Field, json: &mut JsonWriter) -> Option<()> {
-        match field.name.node.as_str() {
-            "accessToken" => json.text(&self.access_token),
-            "refreshToken" => json.text(&self.refresh_token),
-            "tokenType" => json.text(self.token_type),
-            "expiresIn" => json.number(self.expires_in),
-            "userId" => json.id(self.user),
-            _ => return None,
-        }
-        Some(())
+        require_user(ctx, self.user_id.0).await
     }
 }
 
 impl From<TokenPair> for Session {
     fn from(pair: TokenPair) -> Self {
         let TokenPair { user, access_token, refresh_token, expires_in, .. } = pair;
-        Self { access_token, refresh_token, token_type: "Bearer", expires_in, user }
+        Self { access_token, refresh_token, token_type: "Bearer", expires_in, user_id: user.into() }
     }
 }
 

@@ -18,8 +18,8 @@ use prometheus_client::{
     registry::Registry,
 };
 use reqwest::{Client, Response, Url, header};
-use schema::{Error, ErrorCode, Result};
-use serde::{Deserialize, Serialize};
+use schema::{Error, ErrorCode, Result, text};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use server::{client, metrics::LATENCY_BUCKETS};
 use tokio::{
@@ -114,19 +114,18 @@ pub(crate) struct GraphqlResponse {
 }
 
 impl GraphqlResponse {
-    /// Deserializes the data of a response without errors.
+    /// Deserializes the data of a response without errors. Texts are slices of the body.
     ///
     /// # Errors
     /// `OFFERS_UNAVAILABLE`.
-    pub(crate) fn data<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
+    pub(crate) fn data<T: DeserializeOwned>(&self) -> Result<T> {
         #[derive(Deserialize)]
         struct ResponseBody<T> {
             data: Option<T>,
             #[serde(default)]
             errors: Vec<Value>,
         }
-        let text = std::str::from_utf8(&self.body).map_err(|error| self.unusable(&error))?;
-        match serde_json::from_str(text) {
+        match text::from_json(&self.body) {
             Ok(ResponseBody { data: Some(data), errors }) if errors.is_empty() => {
                 self.metrics.count("success");
                 Ok(data)
@@ -134,11 +133,6 @@ impl GraphqlResponse {
             Ok(ResponseBody { errors, .. }) => Err(self.unusable(&format_args!("{errors:?}"))),
             Err(error) => Err(self.unusable(&error)),
         }
-    }
-
-    /// Returns a part of the body without a copy.
-    pub(crate) fn slice(&self, part: &str) -> Bytes {
-        self.body.slice_ref(part.as_bytes())
     }
 
     /// Counts and logs a response that cannot be used; returns `OFFERS_UNAVAILABLE`.

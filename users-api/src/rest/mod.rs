@@ -1,6 +1,5 @@
 //! The REST routes. Each runs the document of its name and translates the answer.
 
-mod dto;
 mod sessions;
 mod users;
 
@@ -11,7 +10,7 @@ use axum::{
     extract::State,
     routing::{get, post},
 };
-use schema::{ErrorCode, Result, Security};
+use schema::{ErrorCode, Offer, Result, Security};
 use server::{
     openapi::{self, BearerAuth, ErrorResponses},
     problem,
@@ -104,7 +103,7 @@ impl RestState {
         description = "Users, their sessions and their offers.\n\nA path refers to a user by id or by \
                        username: digits alone are an id."
     ),
-    components(schemas(problem::Problem, RegisterInput, users::CreateUserByLogin, dto::Offer)),
+    components(schemas(problem::Problem, RegisterInput, users::CreateUserByLogin, Offer)),
     modifiers(&BEARER_AUTH, &ERROR_RESPONSES)
 )]
 struct ApiDoc;

@@ -98,8 +98,8 @@ pub(crate) async fn change_password(
 ) -> Result<StatusCode, Problem> {
     // A request without a token is a 401, however malformed its body is.
     viewer.require_authenticated()?;
-    let validate = |input: &ChangePasswordInput| input.validate(rest.security);
-    let variables = rest.change_password.variables_with_rules(body, value!({}), validate)?;
+    let validate = |input: ChangePasswordInput| input.validate(rest.security);
+    let variables = rest.change_password.validated_variables(body, value!({}), validate)?;
     rest.change_password.run(viewer, variables).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,7 +7,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use schema::{Result, Viewer, pagination};
+use schema::{Offer, Result, User, Viewer, pagination};
 use server::{
     openapi,
     problem::Problem,
@@ -21,10 +21,7 @@ use utoipa::{
     },
 };
 
-use super::{
-    RestState, SharedState,
-    dto::{Offer, User},
-};
+use super::{RestState, SharedState};
 use crate::{
     accounts::user_not_found,
     graphql::accounts::{RegisterInput, UpdateUserInput},
@@ -138,7 +135,7 @@ pub(crate) async fn create(
     }
     body.rename("login", "username");
     let registered = rest.register(viewer, body).await;
-    Ok(registered.map_err(|error| error.rename("/username", "/login"))?)
+    Ok(registered.map_err(|error| error.rename_field("/username", "/login"))?)
 }
 
 /// Reads a user with their offers.
@@ -220,8 +217,7 @@ pub(crate) async fn update(
 ) -> Result<FieldJson, Problem> {
     let id = rest.user_id(path, viewer).await?;
     let given = value!({ "id": id });
-    let variables =
-        rest.update_user.variables_with_rules(body, given, UpdateUserInput::validate)?;
+    let variables = rest.update_user.validated_variables(body, given, UpdateUserInput::validate)?;
     Ok(rest.update_user.run(viewer, variables).await?)
 }
 
@@ -244,8 +240,8 @@ pub(crate) async fn delete(
 
 impl RestState {
     async fn register(&self, viewer: Viewer, body: JsonBody) -> Result<Response> {
-        let validate = |input: &RegisterInput| input.validate(self.security);
-        let variables = self.register.variables_with_rules(body, value!({}), validate)?;
+        let validate = |input: RegisterInput| input.validate(self.security);
+        let variables = self.register.validated_variables(body, value!({}), validate)?;
         let user = self.register.run(viewer, variables).await?;
         let id: i64 = user.deserialize::<ObjectJson<'_>>()?.get("id")?;
         Ok((StatusCode::CREATED, [(header::LOCATION, format!("/user/{id}/"))], user)

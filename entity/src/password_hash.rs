@@ -1,6 +1,6 @@
 use sea_orm::prelude::*;
 
-/// A password hash as a PHC string. It prints as dots, so that no log line can show it.
+/// A password hash as a PHC string. It prints as dots, so that no log line can contain it.
 #[derive(Clone, PartialEq, Eq, DeriveValueType)]
 pub struct PasswordHash(pub String);
 

@@ -1,0 +1,301 @@
+//! Offers: the input that clients send, and the rules for reading, creating, updating and deleting.
+
+use std::{
+    hash::{Hash, Hasher},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use async_graphql::{ID, InputObject, MaybeUndefined};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use chrono::{DateTime, SubsecRound, Utc};
+use entity::offer;
+use schema::{Error, ErrorCode, FieldErrors, LoadOwned, Offer, Page, PageRequest, Result, Viewer};
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{NotSet, Set},
+    DbErr, EntityTrait,
+};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+use crate::{
+    OffersState,
+    idempotency::{self, Created},
+    validation,
+};
+
+/// A new offer.
+#[derive(Debug, InputObject, ToSchema)]
+pub(crate) struct CreateOfferInput {
+    /// The identifier of the user who makes the offer.
+    #[schema(value_type = i64, minimum = 1, example = 1)]
+    user_id: ID,
+    /// The title, one line of 1 to 200 characters.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\u0000-\u001F\u007F-\u009F]+$",
+        example = "Bicycle"
+    )]
+    title: String,
+    /// The text, 1 to 20000 characters.
+    #[schema(
+        min_length = 1,
+        max_length = 20_000,
+        pattern = r"^[^\u0000]+$",
+        example = "Blue, hardly used."
+    )]
+    text: String,
+    /// An idempotency key, 1 to 255 visible ASCII characters. For 24 hours, a repetition of the
+    /// request with this key returns the original offer.
+    // REST takes it from a header.
+    #[schema(ignore)]
+    idempotency_key: Option<String>,
+}
+
+/// Fields of an offer to update; omitted fields are unchanged.
+#[derive(Debug, InputObject)]
+pub(crate) struct UpdateOfferInput {
+    /// The title, one line of 1 to 200 characters.
+    title: MaybeUndefined<String>,
+    /// The text, 1 to 20000 characters.
+    text: MaybeUndefined<String>,
+}
+
+/// Valid input for a new offer, with the time of its creation. Two with the same content are two
+/// offers. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct NewOffer {
+    /// Identifies the offer in a batch.
+    batch_key: u64,
+    user_id: i64,
+    input: Arc<CreateOfferInput>,
+    created_at: DateTime<Utc>,
+}
+
+// Each method destructures the input without `..`, so that a new field does not compile before it
+// is validated, inserted, compared and part of the fingerprint.
+impl NewOffer {
+    /// Validates the input.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` with each bad field.
+    pub(crate) fn validate(input: CreateOfferInput) -> Result<Self> {
+        static BATCH_KEYS: AtomicU64 = AtomicU64::new(0);
+        let CreateOfferInput { user_id, title, text, idempotency_key } = &input;
+        let mut fields = FieldErrors::default();
+        let user_id = fields.id("/userId", user_id);
+        fields.check("/title", title, validation::title);
+        fields.check("/text", text, validation::text);
+        if let Some(key) = idempotency_key {
+            fields.check("/idempotencyKey", key, validation::idempotency_key);
+        }
+        fields.into_result()?;
+        Ok(Self {
+            batch_key: BATCH_KEYS.fetch_add(1, Ordering::Relaxed),
+            user_id,
+            input: Arc::new(input),
+            created_at: Utc::now().trunc_subsecs(6),
+        })
+    }
+
+    pub(crate) fn user_id(&self) -> i64 {
+        self.user_id
+    }
+
+    pub(crate) fn idempotency_key(&self) -> Option<&str> {
+        self.input.idempotency_key.as_deref()
+    }
+
+    /// Returns the row to insert.
+    pub(crate) fn row(&self) -> offer::ActiveModel {
+        let CreateOfferInput { user_id: _, title, text, idempotency_key } = &*self.input;
+        let key = idempotency_key.as_ref();
+        offer::ActiveModel {
+            id: NotSet,
+            user_id: Set(self.user_id),
+            title: Set(title.clone()),
+            text: Set(text.clone()),
+            created_at: Set(self.created_at),
+            idempotency_key: key.map_or(NotSet, |key| Set(Some(key.clone()))),
+            fingerprint: key.map_or(NotSet, |_| Set(Some(self.fingerprint()))),
+        }
+    }
+
+    /// Returns true if the row has the same content. The row of another offer with the same content
+    /// is as good.
+    pub(crate) fn matches(&self, row: &offer::Model) -> bool {
+        let CreateOfferInput { user_id: _, title, text, idempotency_key: _ } = &*self.input;
+        self.created_at == row.created_at
+            && self.user_id == row.user_id
+            && *title == row.title
+            && *text == row.text
+    }
+
+    /// Returns a hash that only the same request has. Lengths separate one field from the next. It
+    /// is stored for a day: a new field must not change the hash of a request without it.
+    pub(crate) fn fingerprint(&self) -> String {
+        // The user and the key find the row that has the fingerprint.
+        let CreateOfferInput { user_id: _, title, text, idempotency_key: _ } = &*self.input;
+        let mut hash = Sha256::new();
+        hash.update(title.len().to_be_bytes());
+        hash.update(title);
+        hash.update(text);
+        BASE64_STANDARD.encode(hash.finalize())
+    }
+}
+
+impl PartialEq for NewOffer {
+    fn eq(&self, other: &Self) -> bool {
+        self.batch_key == other.batch_key
+    }
+}
+
+impl Eq for NewOffer {}
+
+impl Hash for NewOffer {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.batch_key.hash(state);
+    }
+}
+
+/// Valid fields of an offer to update.
+#[derive(Debug)]
+pub(crate) struct OfferChange {
+    title: Option<String>,
+    text: Option<String>,
+}
+
+impl OfferChange {
+    /// Validates the input.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` with each bad field.
+    pub(crate) fn validate(input: UpdateOfferInput) -> Result<Self> {
+        let UpdateOfferInput { title, text } = input;
+        let mut fields = FieldErrors::default();
+        let title = fields.check_optional("/title", title, validation::title);
+        let text = fields.check_optional("/text", text, validation::text);
+        fields.into_result()?;
+        Ok(Self { title, text })
+    }
+
+    fn row(self, id: i64) -> offer::ActiveModel {
+        let Self { title, text } = self;
+        offer::ActiveModel {
+            id: Set(id),
+            user_id: NotSet,
+            title: title.map_or(NotSet, Set),
+            text: text.map_or(NotSet, Set),
+            created_at: NotSet,
+            idempotency_key: NotSet,
+            fingerprint: NotSet,
+        }
+    }
+}
+
+impl OffersState {
+    /// Loads an offer, or returns `None` if there is none with this id.
+    pub(crate) async fn find(&self, id: Option<i64>) -> Result<Option<Offer>> {
+        match id {
+            Some(id) => self.offer_by_id.load_owned(id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Loads a page of the offers of a user.
+    pub(crate) async fn page(&self, user_id: i64, page: PageRequest) -> Result<Page<Offer>> {
+        Ok(self.offer_pages.load_owned((user_id, page)).await?.unwrap_or_default())
+    }
+
+    /// Requires that the viewer may change the offer, and returns its id.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`, `UNAUTHENTICATED`, `FORBIDDEN`.
+    pub(crate) async fn authorize_owner(&self, id: Option<i64>, viewer: Viewer) -> Result<i64> {
+        let offer = self.find(id).await?.ok_or_else(offer_not_found)?;
+        viewer.authorize_as(self.security, offer.user_id.0)?;
+        Ok(offer.id.0)
+    }
+
+    /// Creates an offer, unless it has an idempotency key and a repetition of the request has
+    /// created it before.
+    ///
+    /// # Errors
+    /// `USER_NOT_FOUND`, `IDEMPOTENCY_KEY_REUSED`.
+    pub(crate) async fn create(&self, new: NewOffer) -> Result<Offer> {
+        let offer = if new.idempotency_key().is_some() {
+            match idempotency::create_once(&self.database, &new).await? {
+                Created::New(offer) => offer,
+                Created::Replayed(offer) => return Ok(offer),
+            }
+        } else {
+            let created = self.create_offer.load_owned(new).await?;
+            created.ok_or_else(|| Error::internal("the database did not return a new offer"))??
+        };
+        self.feed.publish(&offer);
+        Ok(offer)
+    }
+
+    /// Updates an offer.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`.
+    pub(crate) async fn update(&self, id: i64, change: OfferChange) -> Result<Offer> {
+        match change.row(id).update(&self.database).await {
+            Ok(row) => Ok(row.into()),
+            Err(DbErr::RecordNotUpdated) => Err(offer_not_found()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes an offer.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`.
+    pub(crate) async fn delete(&self, id: i64) -> Result<()> {
+        let deleted = offer::Entity::delete_by_id(id).exec(&self.database).await?;
+        if deleted.rows_affected == 0 { Err(offer_not_found()) } else { Ok(()) }
+    }
+}
+
+/// Creates the error for an unknown user.
+pub(crate) fn user_not_found() -> Error {
+    let detail = "does not refer to an existing user";
+    Error::invalid_field(ErrorCode::UserNotFound, "/userId", detail)
+}
+
+fn offer_not_found() -> Error {
+    Error::not_found("There is no such offer.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fingerprint(title: &str, text: &str) -> String {
+        let input = CreateOfferInput {
+            user_id: "7".into(),
+            title: title.to_owned(),
+            text: text.to_owned(),
+            idempotency_key: None,
+        };
+        NewOffer::validate(input).unwrap().fingerprint()
+    }
+
+    #[test]
+    fn fingerprint_distinguishes_requests() {
+        assert_eq!(fingerprint("a", "b"), fingerprint("a", "b"));
+        assert_ne!(fingerprint("ab", "c"), fingerprint("a", "bc"));
+    }
+
+    /// Fingerprints of a day are in the database.
+    #[test]
+    fn fingerprint_stays_the_same() {
+        let fingerprint = fingerprint("Bicycle", "Blue, hardly used.");
+        assert_eq!(fingerprint, "nHfV+s789Z8iVZXkwXM2x0Yo8b9399PrrI8UPD6LioU=");
+    }
+}

@@ -1,0 +1,162 @@
+//! Rows that are read as objects of the graph, and statements for many keys at once.
+
+use std::marker::PhantomData;
+
+use sea_orm::{
+    Condition, ConnectionTrait, DbErr, EntityTrait, JoinType, QueryResult, QueryTrait, Select,
+    TryGetable,
+    sea_query::{Alias, Expr, Func, Query, SelectStatement},
+};
+
+/// An object whose fields are columns of one table, as `table_object!` defines it.
+pub trait TableObject: Sized {
+    /// The table.
+    type Entity: EntityTrait;
+
+    /// Returns the columns in the order of the fields.
+    fn columns() -> Vec<Expr>;
+
+    /// Reads the columns, the first of which is at `place`.
+    ///
+    /// # Errors
+    /// Fails if the row has other columns.
+    fn from_row(row: &QueryResult, place: usize) -> Result<Self, DbErr>;
+}
+
+/// Defines a `direct_json::object!` whose fields are columns of an entity with the same names.
+///
+/// Columns are read by their place, which costs less than by name: the one list gives the order in
+/// which they are selected and the order in which they are read.
+macro_rules! table_object {
+    (
+        $entity:ident,
+        $(#[$meta:meta])*
+        pub struct $name:ident {
+            $($(#[$field_meta:meta])* pub $field:ident: $type:ty,)+
+        }
+    ) => {
+        direct_json::object! {
+            #[derive(
+                Clone, Debug, async_graphql::SimpleObject, serde::Deserialize, serde::Serialize,
+                utoipa::ToSchema,
+            )]
+            #[serde(rename_all(deserialize = "camelCase"))]
+            $(#[$meta])*
+            pub struct $name {
+                $($(#[$field_meta])* pub $field: $type,)+
+            }
+        }
+
+        impl From<entity::$entity::Model> for $name {
+            fn from(row: entity::$entity::Model) -> Self {
+                Self { $($field: row.$field.into(),)+ }
+            }
+        }
+
+        impl $crate::rows::TableObject for $name {
+            type Entity = entity::$entity::Entity;
+
+            fn columns() -> Vec<sea_orm::sea_query::Expr> {
+                let columns = entity::$entity::COLUMN;
+                vec![$(sea_orm::IntoSimpleExpr::into_simple_expr(columns.$field),)+]
+            }
+
+            fn from_row(row: &sea_orm::QueryResult, place: usize) -> Result<Self, sea_orm::DbErr> {
+                let mut places = place..;
+                Ok(Self {
+                    $($field: $crate::rows::read_column(
+                        |row: entity::$entity::Model| row.$field, row, &mut places,
+                    )?,)+
+                })
+            }
+        }
+    };
+}
+
+pub(crate) use table_object;
+
+/// Reads the next column as the type that the entity has for it.
+pub(crate) fn read_column<M, C: TryGetable, T: From<C>>(
+    _: fn(M) -> C,
+    row: &QueryResult,
+    places: &mut impl Iterator<Item = usize>,
+) -> Result<T, DbErr> {
+    row.try_get_by_index::<C>(places.next().unwrap_or_default()).map(T::from)
+}
+
+/// A statement that selects the columns of `T`.
+#[derive(Debug)]
+pub struct SelectRows<T> {
+    statement: SelectStatement,
+    row: PhantomData<fn() -> T>,
+}
+
+impl<T: TableObject> SelectRows<T> {
+    /// Selects the columns of `T` from `rows`.
+    #[must_use]
+    pub fn new(rows: Select<T::Entity>) -> Self {
+        let mut statement = rows.into_query();
+        statement.clear_selects().exprs(T::columns());
+        Self { statement, row: PhantomData }
+    }
+
+    /// Selects `rows` for each of `keys`, with one look into the index per key. `rows` is to
+    /// compare a column with [`lateral_key`]. PostgreSQL only, which receives the keys as one array.
+    #[must_use]
+    pub fn lateral(keys: Vec<i64>, rows: Select<T::Entity>) -> Self {
+        let mut statement = Query::select();
+        statement
+            .from_function(Func::cust("unnest").arg(keys), key_alias())
+            .join_lateral(
+                JoinType::InnerJoin,
+                rows.into_query(),
+                T::Entity::default(),
+                Condition::all(),
+            )
+            .exprs(T::columns());
+        Self { statement, row: PhantomData }
+    }
+
+    /// Loads the rows.
+    ///
+    /// # Errors
+    /// Fails if the database does.
+    pub async fn all(self, database: &impl ConnectionTrait) -> Result<Vec<T>, DbErr> {
+        let rows = database.query_all(&self.statement).await?;
+        rows.iter().map(|row| T::from_row(row, 0)).collect()
+    }
+
+    /// Loads the rows of [`Self::lateral`], each with its key.
+    ///
+    /// # Errors
+    /// Fails if the database does.
+    pub async fn all_with_key(
+        mut self,
+        database: &impl ConnectionTrait,
+    ) -> Result<Vec<(i64, T)>, DbErr> {
+        let key_place = T::columns().len();
+        self.statement.expr(lateral_key());
+        let rows = database.query_all(&self.statement).await?;
+        let read = |row: &QueryResult| Ok((row.try_get_by_index(key_place)?, T::from_row(row, 0)?));
+        rows.iter().map(read).collect()
+    }
+}
+
+/// Returns the key that a [lateral](SelectRows::lateral) row belongs to.
+#[must_use]
+pub fn lateral_key() -> Expr {
+    Expr::col((key_alias(), key_alias()))
+}
+
+fn key_alias() -> Alias {
+    Alias::new("key")
+}
+
+/// Repeats the last key up to a power of two: a database keeps a plan for each number of keys.
+#[must_use]
+pub fn pad_to_power_of_two<K: Clone>(mut keys: Vec<K>) -> Vec<K> {
+    if let Some(last) = keys.last().cloned() {
+        keys.resize(keys.len().next_power_of_two(), last);
+    }
+    keys
+}
