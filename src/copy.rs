@@ -12,21 +12,21 @@ use server::{database, metrics::Metrics, settings::Settings};
 /// Number of rows per statement: SQLite accepts 32766 values in one.
 const ROWS_PER_INSERT: u64 = 2000;
 
-/// The target database.
+/// The arguments of `copy`.
 #[derive(Args)]
-pub(crate) struct Arguments {
-    /// The database to copy to: `postgres://…` or `sqlite://…`
+pub(crate) struct CopyArgs {
+    /// URL of the target database: `postgres://…` or `sqlite://…`
     #[arg(long, value_name = "URL")]
     to: String,
 }
 
 /// Copies every row, and creates the tables if there are none.
-pub(crate) async fn run(settings: &Settings, arguments: &Arguments) -> Result<(), String> {
+pub(crate) async fn run(settings: &Settings, arguments: &CopyArgs) -> Result<(), String> {
     let with_setting_name = |error| format!("DATABASE_URL: {error}");
     let from = database::connect(settings, &Metrics::default()).await.map_err(with_setting_name)?;
     copy(&from, &arguments.to)
         .await
-        .map_err(|error| format!("--to: {}", database::without_address(&error, &arguments.to)))
+        .map_err(|error| format!("--to: {}", database::redact_url(&error, &arguments.to)))
 }
 
 async fn copy(from: &DatabaseConnection, to: &str) -> Result<(), DbErr> {
@@ -50,6 +50,7 @@ async fn copy(from: &DatabaseConnection, to: &str) -> Result<(), DbErr> {
     Ok(())
 }
 
+/// Copies a table in pages, in the order of its key. Returns the number of rows.
 async fn copy_table<E, A>(
     from: &DatabaseConnection,
     to: &DatabaseConnection,
@@ -77,7 +78,7 @@ where
     }
 }
 
-/// Makes PostgreSQL continue after the highest id that was copied.
+/// Sets the ID sequence of PostgreSQL to the highest copied ID.
 async fn reset_sequence<E: EntityTrait>(
     to: &DatabaseConnection,
     name: &str,

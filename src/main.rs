@@ -1,81 +1,91 @@
-//! Both services in one process, for trying out and developing; and demo data.
+//! Both services in one process, for trials and development; demo data; copies of a database.
 //!
-//! They share nothing but the process: users-api reaches offers-api over HTTP, and offers-api
-//! fetches the keys of users-api over HTTP, as they do on two machines.
+//! They share only the process: users-api calls offers-api over HTTP, and offers-api fetches the
+//! public keys of users-api over HTTP, as on two machines.
 
 mod copy;
 mod seed;
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Command, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+use mimalloc::MiMalloc;
 use reqwest::Url;
 use server::{
     database,
     metrics::Metrics,
+    runtime,
     serve::Listeners,
-    settings::{self, Listen, Settings, Switch},
-    telemetry, tls,
+    settings::{self, BindAddress, Settings},
+    telemetry,
+    tls::CertificateFiles,
 };
 use tokio::sync::watch;
 
-/// The Users and Offers services in one process, on an embedded database, for trying out and
-/// developing.
+/// Responses consist of many small allocations: the allocator of the C library took a quarter of
+/// the time.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// The Users and Offers services in one process, on an embedded database, for trials and
+/// development.
 #[derive(Parser)]
 #[command(version)]
-struct Arguments {
+struct Cli {
     #[command(subcommand)]
-    command: Option<Task>,
+    command: Option<Command>,
     #[command(flatten)]
     addresses: Addresses,
     #[command(flatten)]
     settings: Settings,
     #[command(flatten)]
-    own: users_api::Own,
+    users_settings: users_api::UsersSettings,
 }
 
 #[derive(Subcommand)]
-enum Task {
-    /// Fills the database with demo data: `demo1` … `demoN`, password `demo`; safe to run again
+enum Command {
+    /// Fill the database with demo data: `demo1` … `demoN`, password `demo`; safe to run again
     Seed(seed::Arguments),
-    /// Copies every row to an empty database, such as from SQLite to PostgreSQL
-    Copy(copy::Arguments),
+    /// Copy every row to an empty database, such as from SQLite to PostgreSQL
+    Copy(copy::CopyArgs),
 }
 
-/// Where the services listen.
+/// The addresses of both services.
 #[allow(clippy::struct_field_names, reason = "the names of the settings")]
 #[derive(Args)]
 struct Addresses {
-    /// Where users-api listens for plain HTTP, or `off`; port 0 picks a free one
+    /// Address of users-api for plain HTTP, or `off`; port 0 picks a free one
     #[arg(long, env, default_value = "127.0.0.1:8001", value_name = "ADDRESS")]
-    users_http_addr: Listen,
-    /// Where users-api listens for HTTPS, or `off`; port 0 picks a free one
+    users_http_addr: BindAddress,
+    /// Address of users-api for HTTPS, or `off`; port 0 picks a free one
     #[arg(long, env, default_value = "127.0.0.1:8441", value_name = "ADDRESS")]
-    users_https_addr: Listen,
-    /// Where offers-api listens for plain HTTP, or `off`; port 0 picks a free one
+    users_https_addr: BindAddress,
+    /// Address of offers-api for plain HTTP, or `off`; port 0 picks a free one
     #[arg(long, env, default_value = "127.0.0.1:8002", value_name = "ADDRESS")]
-    offers_http_addr: Listen,
-    /// Where offers-api listens for HTTPS, or `off`; port 0 picks a free one
+    offers_http_addr: BindAddress,
+    /// Address of offers-api for HTTPS, or `off`; port 0 picks a free one
     #[arg(long, env, default_value = "127.0.0.1:8442", value_name = "ADDRESS")]
-    offers_https_addr: Listen,
+    offers_https_addr: BindAddress,
 }
 
 fn main() {
-    let Arguments { command, addresses, settings, own } = settings::parse(defaults);
-    let task = async {
-        let _telemetry = telemetry::start("classifieds", &settings)?;
-        let Some(task) = command else { return serve(&addresses, &settings, &own).await };
+    let Cli { command, addresses, settings, users_settings } = settings::parse_args(defaults);
+    let program = async {
+        let _telemetry = telemetry::init("classifieds", &settings)?;
+        let Some(command) = command else {
+            return serve(&addresses, &settings, &users_settings).await;
+        };
         migrate(&settings).await?;
-        match task {
-            Task::Seed(arguments) => seed::run(&settings, &arguments).await,
-            Task::Copy(arguments) => copy::run(&settings, &arguments).await,
+        match command {
+            Command::Seed(arguments) => seed::run(&settings, &arguments).await,
+            Command::Copy(arguments) => copy::run(&settings, &arguments).await,
         }
     };
-    settings.run(task);
+    runtime::block_on(settings.workers, program);
 }
 
-/// What differs from the services alone: everything works without a setting.
-fn defaults(command: Command) -> Command {
+/// Replaces defaults of the services, so that `cargo run` needs no settings.
+fn defaults(command: clap::Command) -> clap::Command {
     command
         .mut_arg("database_url", |arg| {
             arg.required(false).default_value("sqlite://data/classifieds.db?mode=rwc").global(true)
@@ -84,47 +94,53 @@ fn defaults(command: Command) -> Command {
 }
 
 async fn migrate(settings: &Settings) -> Result<(), String> {
-    let named = |error| format!("DATABASE_URL: {error}");
-    let database = database::connect(settings, &Metrics::default()).await.map_err(named)?;
-    migration::up(&database).await.map_err(named)?;
-    database.close().await.map_err(named)
+    let with_setting_name = |error| format!("DATABASE_URL: {error}");
+    let database =
+        database::connect(settings, &Metrics::default()).await.map_err(with_setting_name)?;
+    migration::up(&database).await.map_err(with_setting_name)?;
+    database.close().await.map_err(with_setting_name)
 }
 
 async fn serve(
     addresses: &Addresses,
     settings: &Settings,
-    own: &users_api::Own,
+    users_settings: &users_api::UsersSettings,
 ) -> Result<(), String> {
-    let files = tls::Files { cert: settings.tls_cert.clone(), key: settings.tls_key.clone() };
+    let files = &settings.certificate;
     let https = [addresses.users_https_addr, addresses.offers_https_addr];
-    let ca = if https.iter().any(|listen| listen.on()) { certificate(&files)? } else { None };
-    let listen =
-        |http, https| Listeners::bind(http, https, &files).map_err(|error| error.to_string());
-    let users = listen(
+    let ca = if https.iter().any(|address| address.is_enabled()) {
+        ensure_certificate(files)?
+    } else {
+        None
+    };
+    let bind = |http, https| Listeners::bind(http, https, files).map_err(|error| error.to_string());
+    let users = bind(
         ("USERS_HTTP_ADDR", addresses.users_http_addr),
         ("USERS_HTTPS_ADDR", addresses.users_https_addr),
     )?;
-    let offers = listen(
+    let offers = bind(
         ("OFFERS_HTTP_ADDR", addresses.offers_http_addr),
         ("OFFERS_HTTPS_ADDR", addresses.offers_https_addr),
     )?;
     migrate(settings).await?;
-    settings.warn();
+    settings.warn_if_open();
 
-    let upstream = users_api::Upstream { offers_url: url(&offers, "/")?, offers_ca: ca.clone() };
-    let jwks = offers_api::OffersSettings {
+    let offers_client =
+        users_api::OffersClientSettings { offers_url: url(&offers, "/")?, offers_ca: ca.clone() };
+    let offers_settings = offers_api::OffersSettings {
         jwks_url: url(&users, "/.well-known/jwks.json")?,
         jwks_ca: ca,
         database_listen_url: None,
     };
     let ((stop_users, stopping_users), (stop_offers, stopping_offers)) =
         (watch::channel(false), watch::channel(false));
-    let users_app = users_api::app(settings, own, &upstream, stopping_users).await?;
-    let offers_app = offers_api::app(settings, &jwks, stopping_offers).await?;
+    let users_app =
+        users_api::app(settings, users_settings, &offers_client, stopping_users).await?;
+    let offers_app = offers_api::app(settings, &offers_settings, stopping_offers).await?;
 
-    users.announce(users_api::NAME);
-    offers.announce(offers_api::NAME);
-    links(&users, &offers, settings.graphiql == Switch::On);
+    users.print_addresses(users_api::NAME);
+    offers.print_addresses(offers_api::NAME);
+    print_links(&users, &offers, settings.graphiql);
     let served = tokio::try_join!(
         users.serve(users_app, stop_users, settings.drain),
         offers.serve(offers_app, stop_offers, settings.drain),
@@ -132,29 +148,30 @@ async fn serve(
     served.map(drop).map_err(|error| error.to_string())
 }
 
-/// The certificate authority to trust, where the certificate is one of ours; it is made if there
-/// is none at the usual place.
-fn certificate(files: &tls::Files) -> Result<Option<PathBuf>, String> {
-    let folder = files.cert.parent().unwrap_or(Path::new("."));
-    let usual = files.cert == folder.join(certs::CERT) && files.key == folder.join(certs::KEY);
-    if usual {
-        let made = certs::make_if_none(folder);
-        if made.map_err(|error| format!("TLS_CERT: {}: {error}", folder.display()))? {
-            tracing::info!(folder = %folder.display(), "certificate made");
+/// Generates the certificate if it is missing from its default folder. Returns the certificate
+/// authority to trust; `None` if there is none beside the certificate.
+fn ensure_certificate(files: &CertificateFiles) -> Result<Option<PathBuf>, String> {
+    let folder = files.tls_cert.parent().unwrap_or(Path::new("."));
+    let is_default =
+        files.tls_cert == folder.join(certs::CERT) && files.tls_key == folder.join(certs::KEY);
+    if is_default {
+        let generated = certs::generate_if_missing(folder);
+        if generated.map_err(|error| format!("TLS_CERT: {}: {error}", folder.display()))? {
+            tracing::info!(folder = %folder.display(), "certificate generated");
         }
     }
     let ca = folder.join(certs::CA);
     Ok(ca.exists().then_some(ca))
 }
 
-/// Where the other service finds this one.
+/// Returns the URL at which the other service reaches this one.
 fn url(listeners: &Listeners, path: &str) -> Result<Url, String> {
     let base = listeners.http().or_else(|| listeners.https()).unwrap_or_default();
     Url::parse(&base).and_then(|url| url.join(path)).map_err(|error| format!("{base}: {error}"))
 }
 
-/// The links to click.
-fn links(users: &Listeners, offers: &Listeners, graphiql: bool) {
+/// Prints the links of both services.
+fn print_links(users: &Listeners, offers: &Listeners, graphiql: bool) {
     println!();
     for (title, listeners) in [("Users", users), ("Offers", offers)] {
         for base in [listeners.http(), listeners.https()].into_iter().flatten() {

@@ -133,7 +133,7 @@ async fn main() {
         })
         .await
         .unwrap();
-    let client = server::client::new(None).unwrap();
+    let client = server::client::build(None).unwrap();
     let loaders = loaders(&Upstream { client, url: format!("{url}/graphql") });
     for clients in [1, 32] {
         let mut rates = [Vec::new(), Vec::new(), Vec::new()];

@@ -14,7 +14,7 @@ use jsonwebtoken::{DecodingKey, EncodingKey, Header};
 use schema::pagination::Cursor;
 use serde_json::json;
 use server::{
-    serve::App,
+    serve::AppService,
     token::{self, Claims},
 };
 use tokio::runtime::Runtime;
@@ -24,7 +24,7 @@ fn main() {
     divan::main();
 }
 
-async fn answer(app: App, request: Request) -> usize {
+async fn answer(app: AppService, request: Request) -> usize {
     let response = app.oneshot(request).await.unwrap();
     assert!(response.status().is_success(), "{}", response.status());
     to_bytes(response.into_body(), usize::MAX).await.unwrap().len()
@@ -79,8 +79,8 @@ fn token_verification(bencher: Bencher<'_, '_>) {
     let verifies = DecodingKey::from_ed_der(pair.public_key_raw());
     let now = Utc::now().timestamp();
     let claims = Claims {
-        iss: token::ISSUER.to_owned(),
-        aud: token::AUDIENCE.to_owned(),
+        iss: schema::viewer::TOKEN_ISSUER.to_owned(),
+        aud: schema::viewer::TOKEN_AUDIENCE.to_owned(),
         sub: "7".to_owned(),
         sid: uuid::Uuid::nil(),
         generation: 0,

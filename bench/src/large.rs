@@ -1,4 +1,4 @@
-//! What a hundred times the rows cost, and a page in the middle of many. `bench/large` prepares both.
+//! What a hundred times the rows cost, and a page in the middle of many. `bench/run-large.sh` prepares both.
 
 use std::net::SocketAddr;
 

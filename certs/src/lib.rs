@@ -1,5 +1,5 @@
 //! A local certificate authority and the server certificate that it signs, for HTTPS without a
-//! public authority: trust `ca.pem` and the services are trusted.
+//! public authority: a client that trusts `ca.pem` trusts the services.
 
 use std::{
     fs::{self, OpenOptions},
@@ -14,32 +14,32 @@ use rcgen::{
 };
 use time::{Duration, OffsetDateTime};
 
-/// The certificate of the authority.
+/// File name of the certificate of the authority.
 pub const CA: &str = "ca.pem";
-/// The private key of the authority.
+/// File name of the private key of the authority.
 pub const CA_KEY: &str = "ca.key";
-/// The certificate of the servers.
+/// File name of the server certificate.
 pub const CERT: &str = "server.pem";
-/// The private key of the servers.
+/// File name of the private key of the server.
 pub const KEY: &str = "server.key";
 
-/// The names that the server certificate is always good for.
-pub const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// The names of this machine.
+pub const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// For how long the authority is good.
+/// Lifetime of the authority, in days.
 const CA_DAYS: i64 = 3650;
-/// For how long a server certificate is good: Mozilla's intermediate profile asks for less than
-/// 366 days, and browsers take none of more than 398.
+/// Lifetime of a server certificate, in days: Mozilla's intermediate profile requires less than 366,
+/// and browsers reject more than 398.
 const CERT_DAYS: i64 = 365;
 
-/// Makes a server certificate for these names in a folder. An authority that is there signs it,
-/// so that whoever trusts it goes on to; else one is made.
+/// Generates a server certificate for these names in a folder. An existing authority signs it, so
+/// that its clients need no new one; otherwise an authority is generated too.
 ///
 /// # Errors
-/// Names the file and says what is wrong with it, or which name is none.
-pub fn make(folder: &Path, names: &[String]) -> io::Result<()> {
+/// Names the file and describes the problem with it, or names the invalid host name.
+pub fn generate(folder: &Path, names: &[String]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let issuer = authority(folder)?;
+    let issuer = load_or_generate_authority(folder)?;
     let mut params = CertificateParams::new(names).map_err(other)?;
     params.distinguished_name.push(DnType::CommonName, "Classifieds");
     params.not_before = OffsetDateTime::now_utc() - Duration::days(1);
@@ -49,23 +49,24 @@ pub fn make(folder: &Path, names: &[String]) -> io::Result<()> {
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let key = KeyPair::generate().map_err(other)?;
     let certificate = params.signed_by(&key, &issuer).map_err(other)?;
-    write(&folder.join(KEY), &key.serialize_pem(), 0o600)?;
-    write(&folder.join(CERT), &certificate.pem(), 0o644)
+    write_atomically(&folder.join(KEY), &key.serialize_pem(), 0o600)?;
+    write_atomically(&folder.join(CERT), &certificate.pem(), 0o644)
 }
 
-/// Makes a certificate for this machine unless there is one. Tells whether it made one.
+/// Generates a certificate for this machine if there is none. Returns true if it generated one.
 ///
 /// # Errors
-/// As [`make`].
-pub fn make_if_none(folder: &Path) -> io::Result<bool> {
-    let there = folder.join(CERT).exists() && folder.join(KEY).exists();
-    if !there {
-        make(folder, &LOCAL.map(String::from))?;
+/// As [`generate`].
+pub fn generate_if_missing(folder: &Path) -> io::Result<bool> {
+    let exists = folder.join(CERT).exists() && folder.join(KEY).exists();
+    if !exists {
+        generate(folder, &LOCAL_NAMES.map(String::from))?;
     }
-    Ok(!there)
+    Ok(!exists)
 }
 
-fn authority(folder: &Path) -> io::Result<Issuer<'static, KeyPair>> {
+/// Loads the authority of the folder, or generates one.
+fn load_or_generate_authority(folder: &Path) -> io::Result<Issuer<'static, KeyPair>> {
     let (cert_file, key_file) = (folder.join(CA), folder.join(CA_KEY));
     if cert_file.exists() && key_file.exists() {
         let pem = fs::read_to_string(&key_file)?;
@@ -76,8 +77,8 @@ fn authority(folder: &Path) -> io::Result<Issuer<'static, KeyPair>> {
     let key = KeyPair::generate().map_err(other)?;
     let params = authority_params();
     let certificate = params.self_signed(&key).map_err(other)?;
-    write(&key_file, &key.serialize_pem(), 0o600)?;
-    write(&cert_file, &certificate.pem(), 0o644)?;
+    write_atomically(&key_file, &key.serialize_pem(), 0o600)?;
+    write_atomically(&cert_file, &certificate.pem(), 0o644)?;
     Ok(Issuer::new(params, key))
 }
 
@@ -91,14 +92,14 @@ fn authority_params() -> CertificateParams {
     params
 }
 
-/// Replaces the file whole: a server that watches it never reads half of it.
-fn write(file: &Path, text: &str, mode: u32) -> io::Result<()> {
-    let half = file.with_extension("new");
+/// Replaces the file atomically, so that a server that watches it never reads a part of it.
+fn write_atomically(file: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let temporary = file.with_extension("new");
     let mut writer =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&half)?;
+        OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
     writer.write_all(text.as_bytes())?;
     writer.sync_all()?;
-    fs::rename(half, file)
+    fs::rename(temporary, file)
 }
 
 fn other(error: rcgen::Error) -> io::Error {
@@ -110,22 +111,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_authority_stays_and_the_certificate_is_renewed() {
+    fn renewal_keeps_the_authority() {
         let folder = tempfile::tempdir().unwrap();
         let read = |name| fs::read_to_string(folder.path().join(name)).unwrap();
-        assert!(make_if_none(folder.path()).unwrap());
-        assert!(!make_if_none(folder.path()).unwrap());
+        assert!(generate_if_missing(folder.path()).unwrap());
+        assert!(!generate_if_missing(folder.path()).unwrap());
         let (ca, cert) = (read(CA), read(CERT));
-        make(folder.path(), &["example.test".to_owned()]).unwrap();
+        generate(folder.path(), &["example.test".to_owned()]).unwrap();
         assert_eq!(read(CA), ca);
         assert_ne!(read(CERT), cert);
     }
 
     #[test]
-    fn only_the_owner_reads_the_keys() {
+    fn keys_are_readable_by_their_owner_only() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        make_if_none(folder.path()).unwrap();
+        generate_if_missing(folder.path()).unwrap();
         for name in [CA_KEY, KEY] {
             let mode = fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");

@@ -1,26 +1,26 @@
-//! `certs`: a local CA and a server certificate into a folder.
+//! `certs`: generates a local CA and a server certificate in a folder.
 #![allow(clippy::print_stderr, reason = "a command line tool")]
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 
-/// Makes a local CA, unless the folder holds one, and a server certificate that it signs
+/// Generate a local CA, unless the folder has one, and a server certificate signed by it
 #[derive(Parser)]
 #[command(version)]
-struct Arguments {
-    /// The folder for ca.pem, ca.key, server.pem and server.key
+struct Cli {
+    /// Folder for ca.pem, ca.key, server.pem and server.key
     #[arg(default_value = "certs")]
     folder: PathBuf,
-    /// Another name or address that the certificate is good for; can be given again
+    /// Another host name or address for the certificate; can be repeated
     #[arg(long = "name", value_name = "NAME")]
     names: Vec<String>,
 }
 
 fn main() -> ExitCode {
-    let Arguments { folder, names } = Arguments::parse();
-    let names: Vec<_> = certs::LOCAL.map(String::from).into_iter().chain(names).collect();
-    match certs::make(&folder, &names) {
+    let Cli { folder, names } = Cli::parse();
+    let names: Vec<_> = certs::LOCAL_NAMES.map(String::from).into_iter().chain(names).collect();
+    match certs::generate(&folder, &names) {
         Ok(()) => {
             println!("{} for {}", folder.join(certs::CERT).display(), names.join(", "));
             println!("trust {}", folder.join(certs::CA).display());

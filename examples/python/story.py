@@ -1,4 +1,4 @@
-"""Register, log in, offer, read back, and hear of a new offer: with requests and websockets."""
+"""Registers, logs in, creates an offer, reads it, and receives a new one: with requests and websockets."""
 
 import json
 import os
@@ -15,14 +15,14 @@ http = requests.Session()
 
 
 def post(url, body):
-    """Posts JSON; a failure tells what the service said of it."""
-    answer = http.post(url, json=body, timeout=30)
-    if not answer.ok:
-        raise SystemExit(f"{url}: {answer.text}")
-    return answer.json()
+    """Sends JSON by POST, and returns the response; exits with the problem details of a failure."""
+    response = http.post(url, json=body, timeout=30)
+    if not response.ok:
+        raise SystemExit(f"{url}: {response.text}")
+    return response.json()
 
 
-def offer(user, title):
+def create_offer(user, title):
     body = {"user_id": user, "title": title, "text": "As good as new."}
     return post(f"{OFFERS}/offer/create/", body)
 
@@ -37,32 +37,32 @@ user = session["user_id"]
 http.headers["Authorization"] = f"Bearer {session['access_token']}"
 print("logged in as user", user)
 
-offer(user, "Bicycle")
-print("offered a bicycle")
+create_offer(user, "Bicycle")
+print("created an offer: Bicycle")
 
-found = http.get(f"{USERS}/user/{user}/", timeout=30).json()
-print("read back:", ", ".join(offer["title"] for offer in found["offers"]))
+profile = http.get(f"{USERS}/user/{user}/", timeout=30).json()
+print("read:", ", ".join(offer["title"] for offer in profile["offers"]))
 
-# Subscriptions speak graphql-transport-ws: https://github.com/enisdenjo/graphql-ws.
+# The protocol of subscriptions is graphql-transport-ws: https://github.com/enisdenjo/graphql-ws.
 QUERY = "subscription ($user: ID) { offerCreated(userId: $user) { title } }"
 url = OFFERS.replace("http", "ws", 1) + "/graphql/ws"
 with connect(url, subprotocols=["graphql-transport-ws"]) as socket:
 
-    def say(message):
+    def send(message):
         socket.send(json.dumps(message))
 
-    def hear(kind):
+    def receive(kind):
         message = json.loads(socket.recv(timeout=30))
         if message["type"] != kind:
             raise SystemExit(f"expected {kind}: {message}")
         return message
 
-    say({"type": "connection_init"})
-    hear("connection_ack")
-    say({"type": "subscribe", "id": "1", "payload": {"query": QUERY, "variables": {"user": str(user)}}})
-    # Messages are read in order: with the answer to a ping, the subscription has begun.
-    say({"type": "ping"})
-    hear("pong")
-    offer(user, "Lamp")
-    event = hear("next")["payload"]["data"]["offerCreated"]
-    print("heard of:", event["title"])
+    send({"type": "connection_init"})
+    receive("connection_ack")
+    send({"type": "subscribe", "id": "1", "payload": {"query": QUERY, "variables": {"user": str(user)}}})
+    # Messages are processed in order: once the pong arrives, the subscription has begun.
+    send({"type": "ping"})
+    receive("pong")
+    create_offer(user, "Lamp")
+    event = receive("next")["payload"]["data"]["offerCreated"]
+    print("received:", event["title"])

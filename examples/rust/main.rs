@@ -1,4 +1,5 @@
-//! Register, log in, offer, read back, and hear of a new offer: with reqwest and tungstenite.
+//! Registers, logs in, creates an offer, reads it, and receives a new one: with reqwest and
+//! tungstenite.
 
 use std::{env, error::Error, process, time::SystemTime};
 
@@ -17,9 +18,9 @@ const QUERY: &str = "subscription ($user: ID) { offerCreated(userId: $user) { ti
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let service = |name, usual: &str| env::var(name).unwrap_or_else(|_| usual.to_owned());
-    let users = service("USERS_URL", "http://127.0.0.1:8001");
-    let offers = service("OFFERS_URL", "http://127.0.0.1:8002");
+    let url = |name, default: &str| env::var(name).unwrap_or_else(|_| default.to_owned());
+    let users = url("USERS_URL", "http://127.0.0.1:8001");
+    let offers = url("OFFERS_URL", "http://127.0.0.1:8002");
     let http = Client::new();
 
     let name = format!("story-{}-{}", process::id(), SystemTime::UNIX_EPOCH.elapsed()?.as_millis());
@@ -34,17 +35,17 @@ async fn main() -> Result<()> {
     let token = text(&session["access_token"]);
     println!("logged in as user {user}");
 
-    let offer = |title: &str| {
+    let create_offer = |title: &str| {
         let offer = json!({ "user_id": user, "title": title, "text": "As good as new." });
         send(http.post(format!("{offers}/offer/create/")).bearer_auth(token).json(&offer))
     };
-    offer("Bicycle").await?;
-    println!("offered a bicycle");
+    create_offer("Bicycle").await?;
+    println!("created an offer: Bicycle");
 
-    let found = send(http.get(format!("{users}/user/{user}/"))).await?;
-    println!("read back: {}", text(&found["offers"][0]["title"]));
+    let profile = send(http.get(format!("{users}/user/{user}/"))).await?;
+    println!("read: {}", text(&profile["offers"][0]["title"]));
 
-    // Subscriptions speak graphql-transport-ws: https://github.com/enisdenjo/graphql-ws.
+    // The protocol of subscriptions is graphql-transport-ws: https://github.com/enisdenjo/graphql-ws.
     let mut request =
         format!("{}/graphql/ws", offers.replacen("http", "ws", 1)).into_client_request()?;
     request.headers_mut().insert("Sec-WebSocket-Protocol", "graphql-transport-ws".parse()?);
@@ -62,15 +63,15 @@ async fn main() -> Result<()> {
         socket.send(Message::text(message.to_string())).await?;
     }
     while let Some(message) = socket.next().await {
-        let Ok(said) = message?.into_text() else { continue };
-        let Ok(message) = serde_json::from_str::<Value>(&said) else { continue };
+        let Ok(json) = message?.into_text() else { continue };
+        let Ok(message) = serde_json::from_str::<Value>(&json) else { continue };
         match message["type"].as_str() {
             Some("connection_ack") => (),
-            // Messages are read in order: with this answer, the subscription has begun.
-            Some("pong") => drop(offer("Lamp").await?),
+            // Messages are processed in order: once the pong arrives, the subscription has begun.
+            Some("pong") => drop(create_offer("Lamp").await?),
             Some("next") => {
                 println!(
-                    "heard of: {}",
+                    "received: {}",
                     text(&message["payload"]["data"]["offerCreated"]["title"])
                 );
                 return Ok(());
@@ -81,12 +82,12 @@ async fn main() -> Result<()> {
     Err("the socket was closed".into())
 }
 
-/// Sends a request; a failure tells what the service said of it.
+/// Sends a request and returns the body; fails with the problem details of the service.
 async fn send(request: RequestBuilder) -> Result<Value> {
-    let answer = request.send().await?;
-    let good = answer.status().is_success();
-    let body: Value = answer.json().await?;
-    if good { Ok(body) } else { Err(body.to_string().into()) }
+    let response = request.send().await?;
+    let succeeded = response.status().is_success();
+    let body: Value = response.json().await?;
+    if succeeded { Ok(body) } else { Err(body.to_string().into()) }
 }
 
 fn text(value: &Value) -> &str {

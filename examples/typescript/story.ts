@@ -1,4 +1,4 @@
-// Register, log in, offer, read back, and hear of a new offer: with fetch and graphql-ws.
+// Registers, logs in, creates an offer, reads it, and receives a new one: with fetch and graphql-ws.
 import { randomUUID } from 'node:crypto';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
@@ -15,9 +15,9 @@ interface Offer {
   title: string;
 }
 
-/** Runs a document; a failure tells what the service said of it. */
+/** Runs a document and returns its data; throws the errors of the response. */
 async function run<Data>(service: string, query: string, variables: object, token?: string): Promise<Data> {
-  const answer = await fetch(`${service}/graphql`, {
+  const response = await fetch(`${service}/graphql`, {
     method: 'POST',
     headers: {
       'Content-Type': 'application/json',
@@ -26,12 +26,12 @@ async function run<Data>(service: string, query: string, variables: object, toke
     },
     body: JSON.stringify({ query, variables }),
   });
-  const { data, errors } = (await answer.json()) as { data: Data; errors?: Failure[] };
+  const { data, errors } = (await response.json()) as { data: Data; errors?: Failure[] };
   if (errors) throw new Error(errors.map(({ message, extensions }) => `${extensions.code}: ${message}`).join('\n'));
   return data;
 }
 
-const CREATE = 'mutation ($input: CreateOfferInput!) { createOffer(input: $input) { title } }';
+const CREATE_OFFER = 'mutation ($input: CreateOfferInput!) { createOffer(input: $input) { title } }';
 
 const username = `story-${randomUUID().slice(0, 13)}`;
 const password = '7 quiet herons';
@@ -49,15 +49,15 @@ const { userId, accessToken } = authenticate;
 console.log('logged in as user', userId);
 
 const bicycle = { userId, title: 'Bicycle', text: 'As good as new.' };
-await run(offers, CREATE, { input: bicycle }, accessToken);
-console.log('offered a bicycle');
+await run(offers, CREATE_OFFER, { input: bicycle }, accessToken);
+console.log('created an offer: Bicycle');
 
 const { user } = await run<{ user: { offers: Offer[] } }>(
   users,
   'query ($id: ID!) { user(id: $id) { offers { title } } }',
   { id: userId },
 );
-console.log('read back:', user.offers.map(({ title }) => title).join(', '));
+console.log('read:', user.offers.map(({ title }) => title).join(', '));
 
 const socket = createClient({
   url: `${offers.replace('http', 'ws')}/graphql/ws`,
@@ -70,9 +70,9 @@ const created = socket.iterate<{ offerCreated: Offer }>({
   query: 'subscription ($user: ID) { offerCreated(userId: $user) { title } }',
   variables: { user: userId },
 });
-// Queries and mutations run on the same socket, after what was asked before them.
+// Queries and mutations run on the same socket, in order.
 const lamp = { userId, title: 'Lamp', text: 'Shines like new.' };
-await socket.iterate({ query: CREATE, variables: { input: lamp } }).next();
+await socket.iterate({ query: CREATE_OFFER, variables: { input: lamp } }).next();
 const event = await created.next();
-console.log('heard of:', event.value?.data?.offerCreated.title);
+console.log('received:', event.value?.data?.offerCreated.title);
 await socket.dispose();

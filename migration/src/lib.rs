@@ -1,4 +1,4 @@
-//! The history of the tables. The one place where SQL text may stand.
+//! Migrations. Raw SQL is allowed only here: see `disallowed-methods` in `clippy.toml`.
 
 mod m20261121_000001_tables;
 mod m20261122_000001_idempotency_keys;
@@ -24,53 +24,55 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// Applies every migration that is still to come.
+/// Applies every pending migration.
 ///
 /// # Errors
-/// What the database says. Nothing is applied then.
+/// The error of the database. Nothing is applied then.
 pub async fn up(db: &DatabaseConnection) -> Result<(), DbErr> {
-    let lock = lock(db).await?;
-    Migrator::up(&lock, None).await?;
-    lock.commit().await
+    let transaction = begin_locked(db).await?;
+    Migrator::up(&transaction, None).await?;
+    transaction.commit().await
 }
 
-/// Takes back the newest migration.
+/// Reverts the newest migration.
 ///
 /// # Errors
-/// What the database says. Nothing is taken back then.
+/// The error of the database. Nothing is reverted then.
 pub async fn down(db: &DatabaseConnection) -> Result<(), DbErr> {
-    let lock = lock(db).await?;
-    Migrator::down(&lock, Some(1)).await?;
-    lock.commit().await
+    let transaction = begin_locked(db).await?;
+    Migrator::down(&transaction, Some(1)).await?;
+    transaction.commit().await
 }
 
 /// Drops every table and applies every migration.
 ///
 /// # Errors
-/// What the database says. Nothing is changed then.
+/// The error of the database. Nothing is changed then.
 pub async fn fresh(db: &DatabaseConnection) -> Result<(), DbErr> {
-    let lock = lock(db).await?;
-    Migrator::fresh(&lock).await?;
-    lock.commit().await
+    let transaction = begin_locked(db).await?;
+    Migrator::fresh(&transaction).await?;
+    transaction.commit().await
 }
 
-/// The migrations and whether each is applied.
+/// Returns the names of the migrations, with true for those that are applied.
 ///
 /// # Errors
-/// What the database says.
+/// The error of the database.
 pub async fn status(db: &DatabaseConnection) -> Result<Vec<(String, bool)>, DbErr> {
     let mut rows = Vec::new();
-    let lock = lock(db).await?;
-    for migration in Migrator::get_migration_with_status(&lock).await? {
+    let transaction = begin_locked(db).await?;
+    for migration in Migrator::get_migration_with_status(&transaction).await? {
         let applied = migration.status() == MigrationStatus::Applied;
         rows.push((migration.name().to_owned(), applied));
     }
-    lock.commit().await?;
+    transaction.commit().await?;
     Ok(rows)
 }
 
-/// sea-orm takes no lock of its own: two runs at once would apply a migration twice.
-async fn lock(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+/// Begins a transaction that excludes other runs: sea-orm has no lock of its own, so two runs at once
+/// could apply a migration twice.
+#[allow(clippy::disallowed_methods, reason = "raw SQL is allowed in migrations")]
+async fn begin_locked(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let transaction = db
         .begin_with_options(TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),

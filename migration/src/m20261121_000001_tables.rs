@@ -43,9 +43,9 @@ enum RefreshTokens {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.create_table(users()).await?;
-        manager.create_table(offers()).await?;
-        manager.create_table(refresh_tokens()).await?;
+        manager.create_table(users_table()).await?;
+        manager.create_table(offers_table()).await?;
+        manager.create_table(refresh_tokens_table()).await?;
         for index in indexes() {
             manager.create_index(index).await?;
         }
@@ -64,7 +64,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-fn users() -> TableCreateStatement {
+fn users_table() -> TableCreateStatement {
     Table::create()
         .table(Users::Table)
         .col(pk_auto(Users::Id).big_integer())
@@ -77,7 +77,7 @@ fn users() -> TableCreateStatement {
         .to_owned()
 }
 
-fn offers() -> TableCreateStatement {
+fn offers_table() -> TableCreateStatement {
     Table::create()
         .table(Offers::Table)
         .col(pk_auto(Offers::Id).big_integer())
@@ -95,7 +95,7 @@ fn offers() -> TableCreateStatement {
         .to_owned()
 }
 
-fn refresh_tokens() -> TableCreateStatement {
+fn refresh_tokens_table() -> TableCreateStatement {
     Table::create()
         .table(RefreshTokens::Table)
         .col(uuid(RefreshTokens::Id).primary_key())
@@ -123,13 +123,13 @@ fn indexes() -> [IndexCreateStatement; 3] {
             .col(Offers::UserId)
             .col(Offers::Id)
             .to_owned(),
-        // The cascade from users, and the end of all sessions of a user.
+        // The cascade from users, and the deletion of all sessions of a user.
         Index::create()
             .name("refresh_tokens_user_id_idx")
             .table(RefreshTokens::Table)
             .col(RefreshTokens::UserId)
             .to_owned(),
-        // The sweep of what has expired.
+        // The deletion of expired sessions.
         Index::create()
             .name("refresh_tokens_expires_at_idx")
             .table(RefreshTokens::Table)

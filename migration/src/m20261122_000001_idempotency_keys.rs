@@ -1,7 +1,7 @@
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::string_null;
 
-/// The key of a request that created an offer, so that its repetition creates no second one.
+/// Idempotency keys of offers, so that repeating a request creates no second offer.
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -14,13 +14,13 @@ enum Offers {
     Fingerprint,
 }
 
-const UNIQUE: &str = "offers_user_id_idempotency_key_key";
-const SWEEP: &str = "offers_created_at_idempotency_key_idx";
+const UNIQUE_KEY_INDEX: &str = "offers_user_id_idempotency_key_key";
+const EXPIRY_INDEX: &str = "offers_created_at_idempotency_key_idx";
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // SQLite adds one column a statement.
+        // SQLite adds one column in each statement.
         for column in [Offers::IdempotencyKey, Offers::Fingerprint] {
             let table =
                 Table::alter().table(Offers::Table).add_column(string_null(column)).to_owned();
@@ -28,7 +28,7 @@ impl MigrationTrait for Migration {
         }
         let keyed = || Expr::col(Offers::IdempotencyKey).is_not_null();
         let unique = Index::create()
-            .name(UNIQUE)
+            .name(UNIQUE_KEY_INDEX)
             .table(Offers::Table)
             .col(Offers::UserId)
             .col(Offers::IdempotencyKey)
@@ -36,9 +36,9 @@ impl MigrationTrait for Migration {
             .and_where(keyed())
             .to_owned();
         manager.create_index(unique).await?;
-        // The sweep of keys that are kept no longer.
+        // The deletion of expired keys.
         let sweep = Index::create()
-            .name(SWEEP)
+            .name(EXPIRY_INDEX)
             .table(Offers::Table)
             .col(Offers::CreatedAt)
             .and_where(keyed())
@@ -47,7 +47,7 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for name in [SWEEP, UNIQUE] {
+        for name in [EXPIRY_INDEX, UNIQUE_KEY_INDEX] {
             manager.drop_index(Index::drop().name(name).table(Offers::Table).to_owned()).await?;
         }
         for column in [Offers::Fingerprint, Offers::IdempotencyKey] {

@@ -1,4 +1,4 @@
-//! `migration up|down|status|fresh` on `DATABASE_URL`. Two at once are safe.
+//! `migration up|down|status|fresh` on `DATABASE_URL`. Two runs at once are safe.
 #![allow(clippy::print_stderr, reason = "a command line tool")]
 
 use std::process::ExitCode;
@@ -6,25 +6,25 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use sea_orm_migration::sea_orm::{Database, DbErr};
 
-/// Moves the database to another state of its tables.
+/// Apply, revert or list the migrations of the database
 #[derive(Parser)]
-struct Arguments {
+struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// `postgres://…` or `sqlite://…`
+    /// Database URL: `postgres://…` or `sqlite://…`
     #[arg(long, env, global = true, required = false, hide_env_values = true)]
     database_url: Option<String>,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Applies every migration that is still to come
+    /// Apply every pending migration
     Up,
-    /// Takes back the newest migration
+    /// Revert the newest migration
     Down,
-    /// Lists the migrations and whether each is applied
+    /// List the migrations, each as applied or pending
     Status,
-    /// Drops every table and applies every migration
+    /// Drop every table and apply every migration
     Fresh,
 }
 
@@ -32,7 +32,7 @@ enum Command {
 async fn main() -> ExitCode {
     // A missing `.env` is no error.
     let _ = dotenvy::from_path(".env");
-    let Arguments { command, database_url } = Arguments::parse();
+    let Cli { command, database_url } = Cli::parse();
     let Some(url) = database_url else {
         eprintln!("error: DATABASE_URL is not set");
         return ExitCode::from(2);
@@ -40,7 +40,7 @@ async fn main() -> ExitCode {
     match run(&command, &url).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // A password may stand in the address.
+            // The URL may contain a password.
             eprintln!("error: DATABASE_URL: {}", error.to_string().replace(&url, "…"));
             ExitCode::FAILURE
         }

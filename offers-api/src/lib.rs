@@ -8,56 +8,39 @@ mod loaders;
 mod offer_events;
 mod offers;
 mod rest;
+mod settings;
 mod validation;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_graphql::{
     Context, SDLExportOptions, SchemaBuilder, ValidationMode, dataloader::DataLoader,
 };
-use clap::Args;
-use schema::{BatchLoader, Security, descriptions, limits};
+use axum::http::HeaderName;
+use schema::{BatchLoader, Security, descriptions};
 use sea_orm::DatabaseConnection;
 use server::{
-    app::{self, Parts},
+    app::{self, ServiceParts},
     auth::Authenticator,
-    client, database, graphql as graphql_http,
+    client, database, graphql_endpoint,
     metrics::Metrics,
-    serve::App,
-    settings::{self, Settings, Switch},
-    web_ui::{self, Link, Pages},
+    serve::AppService,
+    settings::Settings,
+    web_ui::{self, Card, UiConfig},
 };
 use tokio::sync::watch;
 
 use graphql::offers::{OfferConnection, OfferMutation, OfferQuery};
-use jwks::Jwks;
+use jwks::JwksCache;
 use loaders::OfferLoader;
 use offer_events::{Feed, OfferSubscription};
+
+pub use settings::OffersSettings;
 
 /// The name of the service.
 pub const NAME: &str = "offers-api";
 /// Interval of clearing expired idempotency keys.
 const KEY_EXPIRY_INTERVAL: Duration = Duration::from_hours(1);
-
-/// The settings of this service alone.
-#[derive(Clone, Debug, Args)]
-pub struct OffersSettings {
-    /// URL of the public keys of the Users service
-    #[arg(
-        long,
-        env,
-        default_value = "http://127.0.0.1:8001/.well-known/jwks.json",
-        value_name = "URL",
-        value_parser = settings::http_url
-    )]
-    pub jwks_url: reqwest::Url,
-    /// Certificates to trust at `JWKS_URL`, PEM
-    #[arg(long, env, value_name = "FILE")]
-    pub jwks_ca: Option<PathBuf>,
-    /// Direct PostgreSQL URL for LISTEN, if `DATABASE_URL` leads to a pooler
-    #[arg(long, env, hide_env_values = true, value_name = "URL")]
-    pub database_listen_url: Option<String>,
-}
 
 /// The GraphQL schema of this service.
 type Schema = async_graphql::Schema<OfferQuery, OfferMutation, OfferSubscription>;
@@ -80,9 +63,9 @@ impl OffersState {
         metrics: &Metrics,
     ) -> Self {
         Self {
-            offer_by_id: metrics.batches("offer_by_id", OfferLoader(database.clone())),
-            offer_pages: metrics.batches("offer_pages", OfferLoader(database.clone())),
-            create_offer: metrics.batches("create_offer", OfferLoader(database.clone())),
+            offer_by_id: metrics.batch_loader("offer_by_id", OfferLoader(database.clone())),
+            offer_pages: metrics.batch_loader("offer_pages", OfferLoader(database.clone())),
+            create_offer: metrics.batch_loader("create_offer", OfferLoader(database.clone())),
             database,
             security,
             feed,
@@ -117,7 +100,7 @@ pub async fn app(
     settings: &Settings,
     own: &OffersSettings,
     stopping: watch::Receiver<bool>,
-) -> Result<App, String> {
+) -> Result<AppService, String> {
     let metrics = Metrics::default();
     let database = database::connect(settings, &metrics)
         .await
@@ -127,24 +110,34 @@ pub async fn app(
     let offers = Arc::new(OffersState::new(database.clone(), settings.security, feed, &metrics));
     tokio::spawn(expire_keys(database.clone()));
     let client =
-        client::new(own.jwks_ca.as_deref()).map_err(|error| format!("JWKS_CA: {error}"))?;
-    let authenticator: Authenticator = Arc::new(Jwks::new(client, own.jwks_url.to_string()));
+        client::build(own.jwks_ca.as_deref()).map_err(|error| format!("JWKS_CA: {error}"))?;
+    let authenticator: Authenticator = Arc::new(JwksCache::new(client, own.jwks_url.to_string()));
 
-    let outside = limits::apply(types()).data(Arc::clone(&offers)).finish();
+    let outside =
+        graphql_endpoint::public_schema(types().data(Arc::clone(&offers)), settings.introspection);
     let trusted = types().data(offers).validation_mode(ValidationMode::Fast).finish();
     let pages = pages(settings);
     let open = web_ui::router(&pages).map_err(|error| error.to_string())?;
     let graphql = graphql_http::router(graphql_http::Endpoint {
-        introspection: settings.introspection == Switch::On,
-        page: (settings.graphiql == Switch::On)
-            .then(|| Arc::new(move || web_ui::graphiql(&pages)) as graphql_http::Page),
+        introspection: settings.introspection,
+        landing_page: settings
+            .graphiql
+            .then(|| Arc::new(move || web_ui::graphiql(&pages)) as graphql_http::LandingPage),
         shutdown: stopping.clone(),
-        ..graphql_http::Endpoint::new(outside, Arc::clone(&authenticator))
+        ..graphql_endpoint::endpoint(outside, Arc::clone(&authenticator))
     });
     let api = rest::router(trusted)?.merge(graphql);
-    let tables = entity::readiness_queries();
-    let parts = Parts { settings, database, tables, metrics, authenticator, stopping, api, open };
-    Ok(app::assemble(parts))
+    Ok(app::build(ServiceParts {
+        settings,
+        database,
+        readiness_queries: entity::readiness_queries(),
+        metrics,
+        authenticator,
+        cors_headers: vec![HeaderName::from_static("idempotency-key")],
+        stopping,
+        api,
+        public: open,
+    }))
 }
 
 /// Clears expired idempotency keys for ever.
@@ -158,17 +151,17 @@ async fn expire_keys(database: DatabaseConnection) {
     }
 }
 
-fn pages(settings: &Settings) -> Pages {
-    Pages {
+fn pages(settings: &Settings) -> UiConfig {
+    UiConfig {
         service: NAME,
         title: "Offers",
         summary: "Creates and reads the classified ads of users.",
-        links: vec![Link {
+        cards: vec![Card {
             href: None,
             label: "users-api",
             text: "The Users service: registration, login and users with their offers.",
         }],
-        graphiql: settings.graphiql == Switch::On,
+        graphiql: settings.graphiql,
         queries: &[
             include_str!("../graphiql/offers.graphql"),
             include_str!("../graphiql/create.graphql"),

@@ -8,24 +8,15 @@ use async_graphql::SchemaBuilder;
 pub const MAX_DEPTH: usize = 16;
 /// Maximum number of fields, each multiplied by the rows of its page.
 pub const MAX_COMPLEXITY: usize = 200_000;
-/// Maximum number of aliases in a document.
-pub const MAX_ALIASES: usize = 50;
-/// Maximum number of directives on a field.
-pub const MAX_DIRECTIVES: usize = 8;
 
 /// The number of rows that a list without a `first` argument counts as.
 pub const UNSIZED_LIST_COST: usize = 20;
 
-/// Sets the limits on a schema that runs documents of clients.
+/// Sets the limits on a schema that runs documents of clients. Those that need no schema, such as the
+/// number of aliases, are set where documents are parsed: `graphql_http::Limits`.
 #[must_use]
 pub fn apply<Q, M, S>(builder: SchemaBuilder<Q, M, S>) -> SchemaBuilder<Q, M, S> {
-    builder
-        .limit_depth(MAX_DEPTH)
-        // Counts fragments as levels too.
-        .limit_recursive_depth(2 * MAX_DEPTH)
-        .limit_complexity(MAX_COMPLEXITY)
-        .limit_aliases(MAX_ALIASES)
-        .limit_directives(MAX_DIRECTIVES)
+    builder.limit_depth(MAX_DEPTH).limit_complexity(MAX_COMPLEXITY)
 }
 
 /// Returns the complexity of a page: its fields multiplied by its maximum number of rows.

@@ -1,32 +1,25 @@
 //! The client of a request, and its permissions.
 
-use std::str::FromStr;
-
 use async_graphql::Context;
 use chrono::{DateTime, Utc};
+use clap::ValueEnum;
 use uuid::Uuid;
 
 use crate::{Error, ErrorCode, Result};
 
-/// The access rules of an instance, the setting `SECURITY`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The `iss` of every token.
+pub const TOKEN_ISSUER: &str = "classifieds-users";
+/// The `aud` of every token.
+pub const TOKEN_AUDIENCE: &str = "classifieds";
+
+/// The access mode of a service, the setting `SECURITY`. The comments of the variants are part of
+/// `--help`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Security {
-    /// Requires no access token, as the specification of the REST routes has it: for trying out.
+    /// Access tokens are optional, for trials
     Spec,
-    /// Requires the access token of the user concerned: for the internet.
+    /// Changes need the access token of the user concerned, for the internet
     Strict,
-}
-
-impl FromStr for Security {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "spec" => Ok(Self::Spec),
-            "strict" => Ok(Self::Strict),
-            _ => Err("must be spec or strict"),
-        }
-    }
 }
 
 /// The client of a request, as its access token identifies it.

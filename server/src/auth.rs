@@ -1,5 +1,5 @@
-//! Who sends a request: the access token in `Authorization` (RFC 6750, section 2.1), checked once,
-//! before any route. What comes out of it is a [`Viewer`] in the request's extensions.
+//! Authentication by the access token in `Authorization` (RFC 6750, section 2.1), checked once
+//! before any route. The result is a [`Viewer`] in the extensions of the request.
 
 use std::sync::Arc;
 
@@ -14,29 +14,27 @@ use schema::{Error, ErrorCode, Result, Viewer};
 
 use crate::problem::Problem;
 
-/// Tells who sends an access token.
+/// Verifies access tokens.
 pub trait Authenticate: Send + Sync + 'static {
-    /// The user that the token was issued to.
+    /// Returns the user that the token was issued to.
     ///
     /// # Errors
-    /// `INVALID_TOKEN` where the token is not good; 503 codes where that cannot be told.
-    fn viewer<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Viewer>>;
+    /// `INVALID_TOKEN` if the token is invalid; codes of status 503 if it cannot be verified now.
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Viewer>>;
 }
 
-/// The way a service tells who sends an access token.
+/// The shared [`Authenticate`] of a service.
 pub type Authenticator = Arc<dyn Authenticate>;
 
-/// The token in `Authorization`; nothing where there is no such header.
+/// Returns the token in `Authorization`; `None` without such a header.
 ///
 /// # Errors
-/// `INVALID_TOKEN` where the header is there and holds no bearer token.
-pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
+/// `INVALID_TOKEN` if the header holds no bearer token.
+pub fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>> {
     let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
     let malformed = || {
-        Error::new(
-            ErrorCode::InvalidToken,
-            "Authorization must be: Bearer, a space, an access token.",
-        )
+        let detail = "Expected `Authorization: Bearer <access token>`.";
+        Error::new(ErrorCode::InvalidToken, detail)
     };
     let (scheme, token) =
         value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(malformed)?;
@@ -46,15 +44,15 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
     Ok(Some(token.trim()))
 }
 
-/// Puts the [`Viewer`] into the request, or answers 401.
-pub async fn layer(
+/// Adds the [`Viewer`] to the request, or responds with the error of [`Authenticate`].
+pub async fn middleware(
     State(authenticator): State<Authenticator>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let viewer = match bearer(request.headers()) {
+    let viewer = match bearer_token(request.headers()) {
         Ok(None) => Ok(Viewer::Anonymous),
-        Ok(Some(token)) => authenticator.viewer(token).await,
+        Ok(Some(token)) => authenticator.authenticate(token).await,
         Err(error) => Err(error),
     };
     match viewer {

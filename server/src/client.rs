@@ -1,4 +1,4 @@
-//! The HTTP client that one service reaches the other with.
+//! The HTTP client for requests between services.
 
 use std::{io, path::Path, time::Duration};
 
@@ -6,51 +6,52 @@ use reqwest::{Certificate, Client, RequestBuilder, Response, redirect::Policy};
 
 use crate::telemetry::traces;
 
-/// How long a connection may take.
-const CONNECT: Duration = Duration::from_secs(1);
-/// How long an answer may take, from the first byte sent to the last received.
-const ANSWER: Duration = Duration::from_secs(5);
-/// How long an idle connection is kept: less than the other side keeps it.
-const IDLE: Duration = Duration::from_secs(8);
+/// Time for a connection to open.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time for a response, from the first byte sent to the last one received.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time that an idle connection stays open: shorter than the server keeps it.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// A client that keeps connections alive, follows no redirect, and trusts the certificates in the
-/// file where one is named.
+/// Builds a client that keeps connections alive, follows no redirects, and trusts only the
+/// certificates in the file `ca` if there is one.
 ///
 /// # Errors
-/// Names the file and says what is wrong with it.
-pub fn new(ca: Option<&Path>) -> io::Result<Client> {
+/// Names the file and describes the problem with it.
+pub fn build(ca: Option<&Path>) -> io::Result<Client> {
     let mut builder = Client::builder()
-        .connect_timeout(CONNECT)
-        .timeout(ANSWER)
-        .pool_idle_timeout(IDLE)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(RESPONSE_TIMEOUT)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .tcp_nodelay(true)
         .no_proxy()
         .redirect(Policy::none());
     if let Some(file) = ca {
-        let bad = |error: &dyn std::fmt::Display| {
+        let file_error = |error: &dyn std::fmt::Display| {
             io::Error::other(format!("{}: {error}", file.display()))
         };
-        let pem = std::fs::read(file).map_err(|error| bad(&error))?;
-        let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| bad(&error))?;
+        let pem = std::fs::read(file).map_err(|error| file_error(&error))?;
+        let certificates =
+            Certificate::from_pem_bundle(&pem).map_err(|error| file_error(&error))?;
         if certificates.is_empty() {
-            return Err(bad(&"holds no certificate"));
+            return Err(file_error(&"holds no certificate"));
         }
         builder = builder.tls_certs_only(certificates);
     }
     builder.build().map_err(io::Error::other)
 }
 
-/// Sends a request, as a part of the trace under way.
+/// Sends a request as a client span of the current trace.
 ///
 /// # Errors
-/// Where no answer came.
-pub async fn send(request: RequestBuilder) -> reqwest::Result<Response> {
+/// If no response came.
+pub async fn send_traced(request: RequestBuilder) -> reqwest::Result<Response> {
     let (client, request) = request.build_split();
     let mut request = request?;
-    let call = traces::call(&mut request);
-    let answer = client.execute(request).await;
-    if let Some(call) = call {
-        call.answered(answer.as_ref().ok().map(Response::status));
+    let span = traces::start_client_span(&mut request);
+    let response = client.execute(request).await;
+    if let Some(span) = span {
+        span.end_with_status(response.as_ref().ok().map(Response::status));
     }
-    answer
+    response
 }

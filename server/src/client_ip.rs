@@ -1,4 +1,4 @@
-//! Where a request comes from: the address of the client, also behind proxies.
+//! The IP address of the client, also behind trusted proxies.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,45 +11,45 @@ use ipnet::IpNet;
 const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 tokio::task_local! {
-    static ORIGIN: Option<IpAddr>;
+    static CLIENT_IP: Option<IpAddr>;
 }
 
-/// The address of the client that is being served, if this is a task of a request.
+/// Returns the client address of the current request; `None` outside the task of a request.
 #[must_use]
 pub fn current() -> Option<IpAddr> {
-    ORIGIN.try_get().ok().flatten()
+    CLIENT_IP.try_get().ok().flatten()
 }
 
-/// Serves a client at this address. To be called again where a request has ended and goes on, as a
-/// WebSocket does.
-pub fn serve<F: Future>(origin: Option<IpAddr>, future: F) -> impl Future<Output = F::Output> {
-    ORIGIN.scope(origin, future)
+/// Runs `future` with this client address as [`current`]. A task that outlives its request, such as
+/// that of a WebSocket, needs a scope of its own.
+pub fn scope<F: Future>(client_ip: Option<IpAddr>, future: F) -> impl Future<Output = F::Output> {
+    CLIENT_IP.scope(client_ip, future)
 }
 
-/// Where a request comes from. Proxies in these networks are believed.
-pub(crate) fn of(request: &Request, proxies: &[IpNet]) -> Option<IpAddr> {
+/// Returns the address of the client, with `X-Forwarded-For` of the trusted proxies resolved.
+pub(crate) fn from_request(request: &Request, trusted_proxies: &[IpNet]) -> Option<IpAddr> {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    peer.map(|peer| behind(peer.0.ip(), request.headers(), proxies))
+    peer.map(|peer| resolve_forwarded(peer.0.ip(), request.headers(), trusted_proxies))
 }
 
-/// Follows `X-Forwarded-For` from its end for as long as a proxy of ours wrote it: what stands
-/// before that is the client's own word.
-fn behind(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
-    let mut origin = peer.to_canonical();
+/// Follows `X-Forwarded-For` from its end as long as a trusted proxy wrote the entry. Entries before
+/// that are claims of the client.
+fn resolve_forwarded(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> IpAddr {
+    let mut client_ip = peer.to_canonical();
     let values = headers.get_all(FORWARDED).iter().rev();
     let hops = values.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
     for hop in hops {
-        let Some(hop) = address(hop.trim()) else { break };
-        if !proxies.iter().any(|proxy| proxy.contains(&origin)) {
+        let Some(hop) = parse_hop(hop.trim()) else { break };
+        if !trusted_proxies.iter().any(|network| network.contains(&client_ip)) {
             break;
         }
-        origin = hop.to_canonical();
+        client_ip = hop.to_canonical();
     }
-    origin
+    client_ip
 }
 
-/// Some proxies add the port.
-fn address(hop: &str) -> Option<IpAddr> {
+/// Parses an address with or without a port, which some proxies add.
+fn parse_hop(hop: &str) -> Option<IpAddr> {
     hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().map(|hop| hop.ip()).ok())
 }
 
@@ -57,31 +57,31 @@ fn address(hop: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    fn origin(peer: &str, forwarded: &[&str]) -> String {
+    fn resolve(peer: &str, forwarded: &[&str]) -> String {
         let values = forwarded.iter().map(|value| (FORWARDED, value.parse().unwrap()));
         let headers: HeaderMap = values.collect();
         let proxies = ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-        behind(peer.parse().unwrap(), &headers, &proxies).to_string()
+        resolve_forwarded(peer.parse().unwrap(), &headers, &proxies).to_string()
     }
 
     #[test]
-    fn a_stranger_is_not_believed() {
-        assert_eq!(origin("192.0.2.1", &["198.51.100.1"]), "192.0.2.1");
-        assert_eq!(origin("192.0.2.1", &[]), "192.0.2.1");
+    fn untrusted_peer_is_ignored() {
+        assert_eq!(resolve("192.0.2.1", &["198.51.100.1"]), "192.0.2.1");
+        assert_eq!(resolve("192.0.2.1", &[]), "192.0.2.1");
     }
 
     #[test]
-    fn a_proxy_is_believed_and_what_the_client_wrote_before_it_is_not() {
-        assert_eq!(origin("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
-        assert_eq!(origin("10.0.0.1", &["203.0.113.9, 198.51.100.1"]), "198.51.100.1");
-        assert_eq!(origin("10.0.0.1", &["203.0.113.9, 198.51.100.1, 10.0.0.2"]), "198.51.100.1");
-        assert_eq!(origin("::1", &["203.0.113.9", "198.51.100.1:4711"]), "198.51.100.1");
-        assert_eq!(origin("::ffff:10.0.0.1", &["[2001:db8::1]:4711"]), "2001:db8::1");
+    fn only_trusted_hops_are_followed() {
+        assert_eq!(resolve("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
+        assert_eq!(resolve("10.0.0.1", &["203.0.113.9, 198.51.100.1"]), "198.51.100.1");
+        assert_eq!(resolve("10.0.0.1", &["203.0.113.9, 198.51.100.1, 10.0.0.2"]), "198.51.100.1");
+        assert_eq!(resolve("::1", &["203.0.113.9", "198.51.100.1:4711"]), "198.51.100.1");
+        assert_eq!(resolve("::ffff:10.0.0.1", &["[2001:db8::1]:4711"]), "2001:db8::1");
     }
 
     #[test]
-    fn what_is_no_address_ends_the_way() {
-        assert_eq!(origin("10.0.0.1", &["198.51.100.1, unknown"]), "10.0.0.1");
-        assert_eq!(origin("10.0.0.1", &["unknown, 10.0.0.2"]), "10.0.0.2");
+    fn invalid_hop_stops_resolution() {
+        assert_eq!(resolve("10.0.0.1", &["198.51.100.1, unknown"]), "10.0.0.1");
+        assert_eq!(resolve("10.0.0.1", &["unknown, 10.0.0.2"]), "10.0.0.2");
     }
 }

@@ -1,7 +1,7 @@
-//! Bounds on connections, whatever they speak: how many there are at once, how long a client may
-//! take to say what it speaks, how long it may leave unread what it is sent.
+//! Limits on connections of any protocol: their number, the time for the first bytes of a client,
+//! and the time that it may leave a response unread.
 //!
-//! A WebSocket may be idle for as long as it likes: its pings tell whether the client is there.
+//! A WebSocket may be idle for any time: its pings detect clients that are gone.
 //!
 //! Source: OWASP denial of service cheat sheet ("Network": slow clients).
 
@@ -25,122 +25,131 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// How long a client may take to say its first bytes.
-const OPENING: Duration = Duration::from_secs(10);
-/// How long a client may leave unread what it is sent.
-const STALL: Duration = Duration::from_secs(8);
-/// The most bytes that wait to be sent to a client beside those that are on their way to it.
-const UNSENT: u32 = 128 * 1024;
-/// The most connections at once.
-const CONNECTIONS: u64 = 8192;
-/// The most open files that a service has beside its connections.
-const OTHER_FILES: u64 = 256;
+/// Time for the first bytes of a client, until its protocol is known.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for a write to make progress.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(8);
+/// Limit on unsent data in the socket buffer of the kernel, in bytes (`TCP_NOTSENT_LOWAT`).
+const NOTSENT_LOWAT_BYTES: u32 = 128 * 1024;
+/// Limit on concurrent connections of a service.
+const MAX_CONNECTIONS: u64 = 8192;
+/// File descriptors that a process needs besides those of its connections.
+const RESERVED_FDS: u64 = 256;
 
-/// What every HTTP/2 connection begins with (RFC 9113, section 3.4). The server waits for as much
-/// of it as comes, without a limit of its own.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// The first bytes of every HTTP/2 connection (RFC 9113, section 3.4). hyper waits for the rest of
+/// it without a timeout.
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Room for as many connections as the limits of the system allow two services in one process,
-/// which are raised as far as may be. The cap is on each service.
-pub(crate) fn room() -> Arc<Semaphore> {
+/// Returns one permit for each connection that a service may have. The limit on open files is raised
+/// as far as the system allows, and leaves room for two services in one process.
+pub(crate) fn connection_permits() -> Arc<Semaphore> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };
     let files = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
     let files = files.current.unwrap_or(u64::MAX);
-    let connections = (files.saturating_sub(OTHER_FILES) / 2).clamp(1, CONNECTIONS);
+    let connections = (files.saturating_sub(RESERVED_FDS) / 2).clamp(1, MAX_CONNECTIONS);
     Arc::new(Semaphore::new(usize::try_from(connections).unwrap_or(Semaphore::MAX_PERMITS)))
 }
 
-/// Accepts a connection that sends at once what it is given, and takes no more than [`UNSENT`]: else
-/// the system keeps megabytes for whoever does not read.
+/// Sets `TCP_NODELAY` and a limit of [`NOTSENT_LOWAT_BYTES`] on a connection: without it the kernel
+/// buffers megabytes for a client that does not read.
 #[derive(Clone, Copy)]
-pub(crate) struct Plain;
+pub(crate) struct TcpAcceptor;
 
-impl<S> Accept<TcpStream, S> for Plain {
+impl<S> Accept<TcpStream, S> for TcpAcceptor {
     type Stream = TcpStream;
     type Service = S;
     type Future = Ready<io::Result<(TcpStream, S)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let set = stream.set_nodelay(true);
-        let set = set.and_then(|()| SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT));
+        let set =
+            set.and_then(|()| SockRef::from(&stream).set_tcp_notsent_lowat(NOTSENT_LOWAT_BYTES));
         ready(set.map(|()| (stream, service)))
     }
 }
 
-/// Accepts what another accepts, within bounds. A connection too many is closed at once.
+/// Adds the limits of this module to another acceptor. A connection above the limit is closed at
+/// once.
 #[derive(Clone)]
-pub(crate) struct Guard<A> {
+pub(crate) struct LimitingAcceptor<A> {
     inner: A,
-    room: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
-impl<A> Guard<A> {
-    pub(crate) fn new(inner: A, room: &Arc<Semaphore>) -> Self {
-        Self { inner, room: Arc::clone(room) }
+impl<A> LimitingAcceptor<A> {
+    pub(crate) fn new(inner: A, permits: &Arc<Semaphore>) -> Self {
+        Self { inner, permits: Arc::clone(permits) }
     }
 }
 
-impl<A, I, S> Accept<I, S> for Guard<A>
+impl<A, I, S> Accept<I, S> for LimitingAcceptor<A>
 where
     A: Accept<I, S, Future: Send + 'static>,
 {
-    type Stream = Guarded<A::Stream>;
+    type Stream = TimeoutStream<A::Stream>;
     type Service = A::Service;
     type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
 
     fn accept(&self, stream: I, service: S) -> Self::Future {
-        let permit = Arc::clone(&self.room).try_acquire_owned();
+        let permit = Arc::clone(&self.permits).try_acquire_owned();
         let accepted = permit.map(|permit| (permit, self.inner.accept(stream, service)));
         Box::pin(async move {
             let (permit, accepted) = accepted.map_err(io::Error::other)?;
             let (stream, service) = accepted.await?;
-            Ok((Guarded::new(stream, permit), service))
+            Ok((TimeoutStream::new(stream, permit), service))
         })
     }
 }
 
-/// A connection within bounds.
-pub(crate) struct Guarded<S> {
+/// A connection with time-outs for its first bytes and for each write.
+pub(crate) struct TimeoutStream<S> {
     stream: S,
-    opening: Option<Pin<Box<Sleep>>>,
-    /// How much of [`PREFACE`] has come, while nothing else has.
-    heard: usize,
-    stall: Option<Pin<Box<Sleep>>>,
+    /// `None` once the protocol is known.
+    first_byte_timeout: Option<Pin<Box<Sleep>>>,
+    /// Bytes of [`HTTP2_PREFACE`] received so far.
+    preface_matched: usize,
+    write_timeout: Option<Pin<Box<Sleep>>>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl<S> Guarded<S> {
+impl<S> TimeoutStream<S> {
     fn new(stream: S, permit: OwnedSemaphorePermit) -> Self {
-        let opening = Some(Box::pin(sleep(OPENING)));
-        Self { stream, opening, heard: 0, stall: None, _permit: permit }
-    }
-
-    fn hear(&mut self, bytes: &[u8]) {
-        let rest = PREFACE.get(self.heard..).unwrap_or_default();
-        if bytes.len() < rest.len() && rest.starts_with(bytes) {
-            self.heard += bytes.len();
-        } else {
-            self.opening = None;
+        Self {
+            stream,
+            first_byte_timeout: Some(Box::pin(sleep(FIRST_BYTE_TIMEOUT))),
+            preface_matched: 0,
+            write_timeout: None,
+            _permit: permit,
         }
     }
 
-    /// Gives a write up that makes no way.
-    fn bound<T>(
+    /// Ends the first-byte time-out once the bytes received show the protocol.
+    fn observe_bytes(&mut self, bytes: &[u8]) {
+        let rest = HTTP2_PREFACE.get(self.preface_matched..).unwrap_or_default();
+        if bytes.len() < rest.len() && rest.starts_with(bytes) {
+            self.preface_matched += bytes.len();
+        } else {
+            self.first_byte_timeout = None;
+        }
+    }
+
+    /// Fails a write that makes no progress for [`WRITE_TIMEOUT`].
+    fn with_write_timeout<T>(
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.stall = None;
+            self.write_timeout = None;
             return written;
         }
-        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(STALL)));
-        stall.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let timeout = self.write_timeout.get_or_insert_with(|| Box::pin(sleep(WRITE_TIMEOUT)));
+        timeout.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TimeoutStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -148,27 +157,27 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        match &mut self.opening {
+        match &mut self.first_byte_timeout {
             None => read,
-            Some(opening) if read.is_pending() => {
-                opening.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+            Some(timeout) if read.is_pending() => {
+                timeout.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
             }
             Some(_) => {
-                self.hear(buffer.filled().get(before..).unwrap_or_default());
+                self.observe_bytes(buffer.filled().get(before..).unwrap_or_default());
                 read
             }
         }
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TimeoutStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.bound(cx, written)
+        self.with_write_timeout(cx, written)
     }
 
     fn poll_write_vectored(
@@ -177,7 +186,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
-        self.bound(cx, written)
+        self.with_write_timeout(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -186,12 +195,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.bound(cx, flushed)
+        self.with_write_timeout(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.bound(cx, shut)
+        self.with_write_timeout(cx, shut)
     }
 }
 
@@ -202,22 +211,22 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_connection_too_many_is_closed_and_room_comes_back() {
-        let guard = Guard::new(DefaultAcceptor, &Arc::new(Semaphore::new(2)));
-        let first = guard.accept((), ()).await.unwrap();
-        let second = guard.accept((), ()).await.unwrap();
-        assert!(guard.accept((), ()).await.is_err());
+    async fn excess_connection_is_closed_and_permits_return() {
+        let acceptor = LimitingAcceptor::new(DefaultAcceptor, &Arc::new(Semaphore::new(2)));
+        let first = acceptor.accept((), ()).await.unwrap();
+        let second = acceptor.accept((), ()).await.unwrap();
+        assert!(acceptor.accept((), ()).await.is_err());
         drop(first);
-        let third = guard.accept((), ()).await.unwrap();
-        assert!(guard.accept((), ()).await.is_err());
+        let third = acceptor.accept((), ()).await.unwrap();
+        assert!(acceptor.accept((), ()).await.is_err());
         drop((second, third));
-        assert_eq!(guard.room.available_permits(), 2);
+        assert_eq!(acceptor.permits.available_permits(), 2);
     }
 
     #[tokio::test]
-    async fn the_opening_is_over_when_it_is_clear_what_is_spoken() {
-        let guard = Guard::new(DefaultAcceptor, &Arc::new(Semaphore::new(1)));
-        for (said, over) in [
+    async fn first_byte_timeout_ends_once_protocol_is_known() {
+        let acceptor = LimitingAcceptor::new(DefaultAcceptor, &Arc::new(Semaphore::new(1)));
+        for (received, known) in [
             (&[&b""[..]][..], false),
             (&[b"P", b"RI * HTT"], false),
             (&[b"P", b"OST"], true),
@@ -226,11 +235,11 @@ mod tests {
             (&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r", b"\n"], true),
             (&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n and more"], true),
         ] {
-            let (mut stream, ()) = guard.accept((), ()).await.unwrap();
-            for bytes in said {
-                stream.hear(bytes);
+            let (mut stream, ()) = acceptor.accept((), ()).await.unwrap();
+            for bytes in received {
+                stream.observe_bytes(bytes);
             }
-            assert_eq!(stream.opening.is_none(), over, "{said:?}");
+            assert_eq!(stream.first_byte_timeout.is_none(), known, "{received:?}");
         }
     }
 }

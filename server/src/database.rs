@@ -9,29 +9,28 @@ use sea_orm::{
 
 use crate::{metrics::Metrics, settings::Settings, telemetry::traces};
 
-/// How long a request waits for a connection.
-const ACQUIRE: Duration = Duration::from_secs(3);
-/// How long a statement waits for the one writer that SQLite lets at its file.
-const BUSY: Duration = Duration::from_secs(5);
-/// How long one statement may run.
-const STATEMENT: Duration = Duration::from_secs(15);
-/// A connection idle for so long is tried before it is used; a ping each time costs a sixth of
-/// the throughput.
-const IDLE: Duration = Duration::from_secs(1);
+/// Time to wait for a connection of the pool.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Time that a statement waits for the SQLite write lock.
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for one statement to run.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Idle time after which a connection is pinged before it is used; a ping each time costs a sixth
+/// of the throughput.
+const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 
-/// Opens the pool. It connects when it is first used, so that a service starts without its
-/// database and finds it later.
+/// Opens the pool. It connects when it is first used, so a service can start before its database.
 ///
 /// # Errors
-/// Says what is wrong with the address.
+/// Describes the problem with the URL, or with the folder of an SQLite file.
 pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(&settings.database_url);
     options
         .connect_lazy(true)
         .max_connections(settings.database_connections)
-        .acquire_timeout(ACQUIRE)
-        .connect_timeout(ACQUIRE)
-        .test_before_acquire_if_idle_for(IDLE)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
         .sqlx_logging(false);
     if let Some(file) = sqlite_file(&settings.database_url) {
         if let Some(folder) = Path::new(file).parent() {
@@ -40,17 +39,18 @@ pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseC
         options.map_sqlx_sqlite_opts(|options| {
             options
                 .journal_mode(SqliteJournalMode::Wal)
-                // A write is answered only when it is on the disk.
+                // A write is acknowledged only once it is on disk.
                 .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(BUSY)
+                .busy_timeout(SQLITE_BUSY_TIMEOUT)
         });
     } else {
-        options.statement_timeout(STATEMENT);
-        // Statements are few, and no value changes what is best for them, so none is planned twice.
+        options.statement_timeout(STATEMENT_TIMEOUT);
+        // The statements are few and their best plan does not depend on the values: plan each once.
         options.map_sqlx_postgres_opts(|options| {
             options.options([("plan_cache_mode", "force_generic_plan")])
         });
-        // A server that became a read-only standby still answers a ping, so the age decides.
+        // A server that became a read-only standby still answers a ping: connections from before the
+        // last loss of the server are dropped by their age.
         options.map_sqlx_postgres_before_acquire(|_, connection| {
             let older = schema::db_availability::since_server_loss()
                 .is_some_and(|span| connection.age > span);
@@ -59,23 +59,23 @@ pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseC
     }
     let mut db = Database::connect(options)
         .await
-        .map_err(|error| DbErr::Custom(without_address(&error, &settings.database_url)))?;
-    metrics.watch(&db);
+        .map_err(|error| DbErr::Custom(redact_url(&error, &settings.database_url)))?;
+    metrics.observe_pool(&db);
     let metrics = metrics.clone();
     db.set_metric_callback(move |info| {
-        metrics.statement(info.elapsed, info.failed);
-        traces::statement(info);
+        metrics.record_statement(info.elapsed, info.failed);
+        traces::record_statement(info);
     });
     Ok(db)
 }
 
-/// What went wrong, without the address: a password may stand in it.
+/// Returns the text of the error without the URL, which may contain a password.
 #[must_use]
-pub fn without_address(error: &DbErr, url: &str) -> String {
+pub fn redact_url(error: &DbErr, url: &str) -> String {
     error.to_string().replace(url, "…")
 }
 
-/// The file of an SQLite address that may be made.
+/// Returns the file of an SQLite URL; `None` for another database.
 fn sqlite_file(url: &str) -> Option<&str> {
     let rest = url.strip_prefix("sqlite:")?;
     let rest = rest.strip_prefix("//").unwrap_or(rest);

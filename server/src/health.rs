@@ -1,4 +1,4 @@
-//! Whether a service can do its work.
+//! Liveness and readiness.
 
 use std::{
     sync::{
@@ -21,69 +21,71 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::problem::Problem;
 
-/// How long the database may take to show that it is there.
-const READY: Duration = Duration::from_secs(2);
+/// Time for the database to answer a readiness check.
+const READINESS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a service cannot work without.
-pub(crate) struct Needs {
-    pub(crate) database: DatabaseConnection,
-    /// Turns true when the service ends.
-    pub(crate) stopping: watch::Receiver<bool>,
-    /// Each fails where a table or a column of it is not there.
-    pub(crate) tables: Vec<SelectStatement>,
-    /// Whether all of them were there once: they are not looked at again.
-    complete: AtomicBool,
+/// The state of the readiness check.
+pub(crate) struct Readiness {
+    database: DatabaseConnection,
+    /// Becomes true when the service shuts down.
+    stopping: watch::Receiver<bool>,
+    /// Statements that succeed only if every table has all its columns.
+    queries: Vec<SelectStatement>,
+    /// True once all queries have succeeded: they are not run again.
+    schema_verified: AtomicBool,
 }
 
-impl Needs {
+impl Readiness {
     pub(crate) fn new(
         database: DatabaseConnection,
         stopping: watch::Receiver<bool>,
-        tables: Vec<SelectStatement>,
+        queries: Vec<SelectStatement>,
     ) -> Self {
-        Self { database, stopping, tables, complete: AtomicBool::new(false) }
+        Self { database, stopping, queries, schema_verified: AtomicBool::new(false) }
     }
 
-    async fn tables(&self) -> Result<(), DbErr> {
-        if !self.complete.load(Ordering::Relaxed) {
-            for table in &self.tables {
-                self.database.query_all(table).await?;
+    async fn verify_schema(&self) -> Result<(), DbErr> {
+        if !self.schema_verified.load(Ordering::Relaxed) {
+            for query in &self.queries {
+                self.database.query_all(query).await?;
             }
-            self.complete.store(true, Ordering::Relaxed);
+            self.schema_verified.store(true, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    /// Why requests should go elsewhere.
-    async fn missing(&self) -> Option<&'static str> {
+    /// Returns the reason why the service is not ready; `None` if it is.
+    async fn not_ready_reason(&self) -> Option<&'static str> {
         if let Err(error) = self.database.ping().await {
             tracing::warn!(%error, "not ready");
             return Some("The database cannot be reached.");
         }
-        let error = self.tables().await.err()?;
+        let error = self.verify_schema().await.err()?;
         tracing::warn!(%error, "not ready: run `migration up`");
         Some("The database lacks tables or columns: run `migration up`.")
     }
 }
 
 /// The routes `/health/live` and `/health/ready`.
-pub(crate) fn router(needs: Needs) -> Router {
+pub(crate) fn router(readiness: Readiness) -> Router {
     Router::new()
         .route("/health/live", get(StatusCode::OK))
-        .route("/health/ready", get(ready).with_state(Arc::new(needs)))
+        .route("/health/ready", get(ready).with_state(Arc::new(readiness)))
 }
 
-async fn ready(State(needs): State<Arc<Needs>>) -> Response {
-    if *needs.stopping.borrow() {
-        return unready(ErrorCode::Busy, "The service is shutting down.");
+async fn ready(State(readiness): State<Arc<Readiness>>) -> Response {
+    if *readiness.stopping.borrow() {
+        return not_ready(ErrorCode::Busy, "The service is shutting down.");
     }
-    match timeout(READY, needs.missing()).await {
+    match timeout(READINESS_TIMEOUT, readiness.not_ready_reason()).await {
         Ok(None) => StatusCode::OK.into_response(),
-        Ok(Some(what)) => unready(ErrorCode::DatabaseUnavailable, what),
-        Err(_) => unready(ErrorCode::DatabaseUnavailable, "The database does not answer in time."),
+        Ok(Some(reason)) => not_ready(ErrorCode::DatabaseUnavailable, reason),
+        Err(_) => {
+            not_ready(ErrorCode::DatabaseUnavailable, "The database does not answer in time.")
+        }
     }
 }
 
-fn unready(code: ErrorCode, detail: &'static str) -> Response {
+fn not_ready(code: ErrorCode, detail: &'static str) -> Response {
     Problem::from(Error::new(code, detail).retry_after(1)).into_response()
 }

@@ -1,4 +1,4 @@
-//! Listeners: bound first, so that their addresses are known, then served.
+//! Listeners: bound first, so that their addresses can be printed, then served.
 
 use std::{
     io,
@@ -23,55 +23,54 @@ use tokio::{
 use tower_http::normalize_path::NormalizePath;
 
 use crate::{
-    connection_limits::{self, Guard, Plain},
-    settings::Listen,
-    tls,
+    connection_limits::{self, LimitingAcceptor, TcpAcceptor},
+    settings::BindAddress,
+    tls::CertificateFiles,
 };
 
-/// How long the head of a request may take.
-const HEAD: Duration = Duration::from_secs(10);
-/// The most bytes of the head of a request over HTTP/1.1, a document in its query included.
-const HEAD_BYTES: usize = 64 * 1024;
-/// The same over HTTP/2, as [`HEAD_BYTES`].
-const HEAD_BYTES_HTTP2: u32 = 64 * 1024;
-/// How often an HTTP/2 client is asked whether it is still there, and how long it may take to say
-/// so: one that stops in the middle of anything is let go after the two.
-const PING: Duration = Duration::from_secs(5);
-/// How long a TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long requests under way are waited for at shutdown.
-const GRACE: Duration = Duration::from_secs(30);
+/// Time for the head of a request to arrive.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Limit on the head of an HTTP/1.1 request, in bytes, with a GraphQL document in its query.
+const MAX_HEADER_BYTES: usize = 64 * 1024;
+/// The same limit over HTTP/2.
+const MAX_HEADER_BYTES_HTTP2: u32 = 64 * 1024;
+/// Interval of pings on an HTTP/2 connection, and time for each answer: a client that stops in the
+/// middle of anything is disconnected after the sum of both.
+const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(5);
+/// Time for a TLS handshake.
+const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for open requests to finish at shutdown.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
+/// Time for the last accepted connections to send their request before shutdown.
+const LAST_REQUEST_WINDOW: Duration = Duration::from_secs(2);
+/// Limit on concurrent requests on one HTTP/2 connection.
+const MAX_HTTP2_STREAMS: u32 = 128;
 
-/// How long those who are let in last have for their request.
-const HEARD: Duration = Duration::from_secs(2);
-/// Requests at once on one HTTP/2 connection.
-const STREAMS: u32 = 128;
-
-/// What is served: trailing slashes are gone before the router sees a path.
-pub type App = NormalizePath<Router>;
+/// The router of a service, behind the removal of trailing slashes from paths.
+pub type AppService = NormalizePath<Router>;
 
 /// The bound sockets of a service.
 pub struct Listeners {
     http: Option<TcpListener>,
     https: Option<(TcpListener, RustlsConfig)>,
-    // Listened for before an address is told: who knows it may end the service at once.
+    // Handled before the addresses are printed: whatever reads them may send a signal at once.
     signals: [Signal; 2],
 }
 
 impl Listeners {
-    /// Binds what is on; HTTPS with these files.
+    /// Binds the addresses that are not off, HTTPS with these certificate files.
     ///
     /// # Errors
-    /// Names the setting and says why it cannot be bound or read.
+    /// Names the setting and describes why its address cannot be bound or its file read.
     pub fn bind(
-        http: (&str, Listen),
-        https: (&str, Listen),
-        files: &tls::Files,
+        http: (&str, BindAddress),
+        https: (&str, BindAddress),
+        certificate: &CertificateFiles,
     ) -> io::Result<Self> {
-        let secured = |socket| files.clone().watch().map(|config| (socket, config));
+        let with_tls = |socket| certificate.clone().load_and_watch().map(|config| (socket, config));
         let listeners = Self {
             http: bind(http)?,
-            https: bind(https)?.map(secured).transpose()?,
+            https: bind(https)?.map(with_tls).transpose()?,
             signals: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?],
         };
         if listeners.http.is_none() && listeners.https.is_none() {
@@ -80,45 +79,45 @@ impl Listeners {
         Ok(listeners)
     }
 
-    /// Tells on standard output where this service listens, a line an address.
-    pub fn announce(&self, service: &str) {
+    /// Prints the addresses of this service to standard output, one a line.
+    pub fn print_addresses(&self, service: &str) {
         for address in [self.http(), self.https()].into_iter().flatten() {
             println!("{service} {address}");
         }
     }
 
-    /// The address for plain HTTP.
+    /// Returns the URL for plain HTTP; `None` if it is off.
     #[must_use]
     pub fn http(&self) -> Option<String> {
-        address(self.http.as_ref(), "http")
+        url(self.http.as_ref(), "http")
     }
 
-    /// The address for HTTPS.
+    /// Returns the URL for HTTPS; `None` if it is off.
     #[must_use]
     pub fn https(&self) -> Option<String> {
-        address(self.https.as_ref().map(|(socket, _)| socket), "https")
+        url(self.https.as_ref().map(|(socket, _)| socket), "https")
     }
 
-    /// Serves until a signal; then tells so by `stop`, lets new connections in for as long as
-    /// `drain`, answers what is under way, and waits for those who listen to `stop` to end.
+    /// Serves until a signal. Then it sets `stop`, accepts new connections for as long as `drain`,
+    /// finishes open requests, and waits until every receiver of `stop` is dropped.
     ///
     /// # Errors
-    /// Says why a socket cannot be served.
+    /// Describes why a socket cannot be served.
     pub async fn serve(
         self,
-        app: App,
+        app: AppService,
         stop: watch::Sender<bool>,
         drain: Duration,
     ) -> io::Result<()> {
-        let served = self.until_signal(app, &stop, drain).await;
-        // WebSockets are told by their own close frames, past the requests that opened them.
-        let _ = tokio::time::timeout(GRACE, stop.closed()).await;
+        let served = self.serve_until_signal(app, &stop, drain).await;
+        // WebSockets outlive the requests that opened them, and end with close frames of their own.
+        let _ = tokio::time::timeout(SHUTDOWN_GRACE, stop.closed()).await;
         served
     }
 
-    async fn until_signal(
+    async fn serve_until_signal(
         self,
-        app: App,
+        app: AppService,
         stop: &watch::Sender<bool>,
         drain: Duration,
     ) -> io::Result<()> {
@@ -126,86 +125,95 @@ impl Listeners {
         let https = self.https.as_ref().map(|(socket, _)| socket);
         let sockets = self.http.iter().chain(https).map(TcpListener::try_clone);
         let sockets = sockets.collect::<io::Result<Vec<_>>>()?;
-        let room = connection_limits::room();
+        let permits = connection_limits::connection_permits();
         let clients = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
         let http = async {
             let Some(socket) = self.http else { return Ok(()) };
-            let mut server = axum_server::from_tcp(socket)?.acceptor(Guard::new(Plain, &room));
-            limit(&mut server, true);
+            let mut server = axum_server::from_tcp(socket)?
+                .acceptor(LimitingAcceptor::new(TcpAcceptor, &permits));
+            configure_protocols(&mut server, true);
             server.handle(handle.clone()).serve(clients.clone()).await
         };
         let https = async {
             let Some((socket, config)) = self.https else { return Ok(()) };
-            let acceptor = RustlsAcceptor::new(config).handshake_timeout(HANDSHAKE).acceptor(Plain);
-            let mut server = axum_server::from_tcp(socket)?.acceptor(Guard::new(acceptor, &room));
-            limit(&mut server, false);
+            let acceptor = RustlsAcceptor::new(config)
+                .handshake_timeout(TLS_HANDSHAKE_TIMEOUT)
+                .acceptor(TcpAcceptor);
+            let mut server =
+                axum_server::from_tcp(socket)?.acceptor(LimitingAcceptor::new(acceptor, &permits));
+            configure_protocols(&mut server, false);
             server.handle(handle.clone()).serve(clients.clone()).await
         };
         let [mut terminate, mut interrupt] = self.signals;
-        let ended = async {
+        let shutdown = async {
             let drain = tokio::select! {
                 _ = terminate.recv() => drain,
-                // A person at a terminal, with nobody to be told.
+                // Ctrl-C in a terminal: no load balancer watches the readiness.
                 _ = interrupt.recv() => Duration::ZERO,
             };
             tracing::info!("shutting down");
-            // Whoever looks at `/health/ready` sends nobody here any more before nobody is let in.
+            // Not ready from now on, so that load balancers send no new clients while these are
+            // still accepted.
             stop.send_replace(true);
             tokio::select! {
-                () = leave(&sockets, drain) => (),
-                // A second signal has no patience.
+                () = close_listeners(&sockets, drain) => (),
+                // A second signal ends the wait.
                 _ = terminate.recv() => (),
                 _ = interrupt.recv() => (),
             }
-            handle.graceful_shutdown(Some(GRACE));
+            handle.graceful_shutdown(Some(SHUTDOWN_GRACE));
             std::future::pending().await
         };
         tokio::select! {
             result = async { tokio::try_join!(http, https) } => result.map(drop),
-            never = ended => never,
+            never = shutdown => never,
         }
     }
 }
 
-/// Lets new connections in for as long as `drain`, then those who are already in say what they
-/// want: one that is closed between its handshake and its request loses that request.
-async fn leave(sockets: &[TcpListener], drain: Duration) {
+/// Accepts new connections for as long as `drain`, then gives those that are open time to send a
+/// request: closing one between its handshake and its request would lose that request.
+async fn close_listeners(sockets: &[TcpListener], drain: Duration) {
     tokio::time::sleep(drain).await;
     for socket in sockets {
-        // Refused from now on, so that a proxy tries the next instance.
+        // New connections are refused from now on, so that a proxy tries the next instance.
         if let Err(error) = SockRef::from(socket).shutdown(Shutdown::Both) {
-            tracing::warn!(%error, "new connections are still let in");
+            tracing::warn!(%error, "failed to stop accepting connections");
         }
     }
-    tokio::time::sleep(drain.min(HEARD)).await;
+    tokio::time::sleep(drain.min(LAST_REQUEST_WINDOW)).await;
 }
 
-/// Limits on the protocol. Plain connections speak HTTP/1.1 alone: what stands before a service
-/// speaks HTTP/2 with the browser.
-fn limit<A>(server: &mut Server<SocketAddr, A>, plain: bool) {
+/// Sets the limits of the protocols. Without TLS only HTTP/1.1 is served: the proxy in front of the
+/// service speaks HTTP/2 with browsers.
+fn configure_protocols<A>(server: &mut Server<SocketAddr, A>, http1_only: bool) {
     let builder = server.http_builder();
-    if plain {
+    if http1_only {
         *builder = std::mem::replace(builder, Builder::new(TokioExecutor::new())).http1_only();
     }
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADER_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(PING)
-        .keep_alive_timeout(PING)
-        .max_header_list_size(HEAD_BYTES_HTTP2)
-        .max_concurrent_streams(STREAMS);
+        .keep_alive_interval(HTTP2_PING_INTERVAL)
+        .keep_alive_timeout(HTTP2_PING_INTERVAL)
+        .max_header_list_size(MAX_HEADER_BYTES_HTTP2)
+        .max_concurrent_streams(MAX_HTTP2_STREAMS);
 }
 
-fn bind((setting, listen): (&str, Listen)) -> io::Result<Option<TcpListener>> {
-    let Listen::At(address) = listen else { return Ok(None) };
+fn bind((setting, address): (&str, BindAddress)) -> io::Result<Option<TcpListener>> {
+    let BindAddress::At(address) = address else { return Ok(None) };
     let socket = TcpListener::bind(address)
         .and_then(|socket| socket.set_nonblocking(true).map(|()| socket))
         .map_err(|error| io::Error::other(format!("{setting}={address}: {error}")))?;
     Ok(Some(socket))
 }
 
-fn address(socket: Option<&TcpListener>, scheme: &str) -> Option<String> {
+fn url(socket: Option<&TcpListener>, scheme: &str) -> Option<String> {
     let address = socket?.local_addr().ok()?;
     Some(format!("{scheme}://{address}"))
 }

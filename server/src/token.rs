@@ -1,35 +1,34 @@
-//! Access and refresh tokens: what they claim, and how they are verified.
+//! Access and refresh tokens: their claims and their verification.
 //!
 //! Sources: RFC 7519 (JWT), RFC 8725 (best current practices: one algorithm, explicit types),
 //! RFC 9068 (access tokens). Headers that name keys by address (`jku`, `x5u`, `jwk`) are ignored:
-//! only `kid` selects a key, and only among ours.
+//! only `kid` selects a key, and only among the published ones.
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use schema::{Error, ErrorCode, Result, Viewer, id};
+use schema::{
+    Error, ErrorCode, Result, Viewer, id,
+    viewer::{TOKEN_AUDIENCE, TOKEN_ISSUER},
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The one algorithm, EdDSA with Ed25519 (RFC 8037). Its signatures are deterministic: the same
+/// The only algorithm: EdDSA with Ed25519 (RFC 8037). Its signatures are deterministic, so the same
 /// claims give the same token.
 pub const ALGORITHM: Algorithm = Algorithm::EdDSA;
-/// Who issues tokens.
-pub const ISSUER: &str = "classifieds-users";
-/// Whom tokens are for.
-pub const AUDIENCE: &str = "classifieds";
-/// How far the clock of another machine may be ahead, in seconds.
-const SKEW: i64 = 30;
+/// Limit on how far the clock of the issuer may be ahead, in seconds.
+const MAX_CLOCK_SKEW_SECS: i64 = 30;
 
-/// What a token is for, its `typ` (RFC 8725, section 3.11).
+/// The type of a token, its `typ` (RFC 8725, section 3.11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TokenType {
     /// Sent with requests (RFC 9068, section 2.1).
     Access,
-    /// Traded for a new pair.
+    /// Exchanged for a new pair of tokens.
     Refresh,
 }
 
-impl Kind {
-    /// The `typ` in the header.
+impl TokenType {
+    /// Returns the `typ` of the header.
     #[must_use]
     pub const fn typ(self) -> &'static str {
         match self {
@@ -39,72 +38,73 @@ impl Kind {
     }
 }
 
-/// What a token claims.
+/// The claims of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// Always [`ISSUER`].
+    /// Always [`TOKEN_ISSUER`].
     pub iss: String,
-    /// Always [`AUDIENCE`].
+    /// Always [`TOKEN_AUDIENCE`].
     pub aud: String,
-    /// The user's id.
+    /// The user ID.
     pub sub: String,
-    /// The session.
+    /// The session ID.
     pub sid: Uuid,
     /// The generation within the session.
     #[serde(rename = "gen")]
     pub generation: i64,
-    /// When it was issued, in seconds since 1970.
+    /// Time of issue, in seconds since 1970.
     pub iat: i64,
-    /// When it expires, in seconds since 1970.
+    /// Expiry, in seconds since 1970.
     pub exp: i64,
-    /// Unlike any other token's.
+    /// The token ID, unique.
     pub jti: String,
 }
 
 impl Claims {
-    /// The user and session of an access token.
+    /// Returns the user and session of an access token.
     ///
     /// # Errors
-    /// `INVALID_TOKEN` where `sub` or `exp` is none that we issue.
+    /// `INVALID_TOKEN` if `sub` or `exp` is not one that is ever issued.
     pub fn viewer(&self) -> Result<Viewer> {
-        let id = id::parse(&self.sub).ok_or_else(invalid)?;
-        let expires_at = chrono::DateTime::from_timestamp(self.exp, 0).ok_or_else(invalid)?;
+        let id = id::parse(&self.sub).ok_or_else(invalid_token)?;
+        let expires_at = chrono::DateTime::from_timestamp(self.exp, 0).ok_or_else(invalid_token)?;
         Ok(Viewer::User { id, session: self.sid, expires_at })
     }
 }
 
-/// The refusal of any token: it never says why.
+/// Returns the error for every bad token, which gives clients no reason.
 #[must_use]
-pub fn invalid() -> Error {
+pub fn invalid_token() -> Error {
     Error::new(ErrorCode::InvalidToken, "The token is not valid.")
 }
 
-/// Which key a token says it was signed with.
+/// Returns the ID of the key that the token names in its header.
 ///
 /// # Errors
-/// `INVALID_TOKEN` where the header is not of the kind asked for.
-pub fn key_id(token: &str, kind: Kind) -> Result<String> {
-    let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
-    if header.alg != ALGORITHM || header.typ.as_deref() != Some(kind.typ()) {
-        return Err(invalid());
+/// `INVALID_TOKEN` if the header is malformed or of another type.
+pub fn key_id(token: &str, token_type: TokenType) -> Result<String> {
+    let header = jsonwebtoken::decode_header(token).map_err(|_| invalid_token())?;
+    if header.alg != ALGORITHM || header.typ.as_deref() != Some(token_type.typ()) {
+        return Err(invalid_token());
     }
-    header.kid.ok_or_else(invalid)
+    header.kid.ok_or_else(invalid_token)
 }
 
-/// Checks signature, issuer, audience and times. The kind is [`key_id`]'s to check.
+/// Verifies signature, issuer, audience and times. The type is checked by [`key_id`].
 ///
 /// # Errors
-/// `INVALID_TOKEN` where any of it is wrong.
+/// `INVALID_TOKEN` if any of them is wrong.
 pub fn verify(token: &str, key: &DecodingKey) -> Result<Claims> {
-    let mut rules = Validation::new(ALGORITHM);
-    rules.leeway = 0;
-    rules.validate_nbf = true;
-    rules.set_issuer(&[ISSUER]);
-    rules.set_audience(&[AUDIENCE]);
-    rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    let claims: Claims = jsonwebtoken::decode(token, key, &rules).map_err(|_| invalid())?.claims;
-    if claims.iat > chrono::Utc::now().timestamp() + SKEW {
-        return Err(invalid());
+    let mut validation = Validation::new(ALGORITHM);
+    validation.leeway = 0;
+    validation.validate_nbf = true;
+    validation.set_issuer(&[TOKEN_ISSUER]);
+    validation.set_audience(&[TOKEN_AUDIENCE]);
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    let claims: Claims =
+        jsonwebtoken::decode(token, key, &validation).map_err(|_| invalid_token())?.claims;
+    if claims.iat > chrono::Utc::now().timestamp() + MAX_CLOCK_SKEW_SECS {
+        return Err(invalid_token());
     }
     Ok(claims)
 }

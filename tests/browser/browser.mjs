@@ -1,4 +1,4 @@
-// A browser that can reach the services and nothing else, and that remembers whatever a page should not have done.
+// A browser that can reach the services and nothing else, and that records errors and forbidden requests of a page.
 import { chromium } from 'playwright-core';
 
 const FLAGS = [
@@ -9,36 +9,36 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
-  // Whatever slips past the routing below still finds no host.
+  // Requests that bypass the routing below still resolve no host.
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
 ];
 
-export function launch() {
+export function launchBrowser() {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
 }
 
-/** A fresh profile with one page; `complaints` fills with errors and with requests to other origins. */
-export async function open(browser, address, { colorScheme = 'light' } = {}) {
+/** Opens a page in a new profile; `problems` collects console errors and requests to other origins. */
+export async function openPage(browser, address, { colorScheme = 'light' } = {}) {
   const context = await browser.newContext({
     ignoreHTTPSErrors: true,
     colorScheme,
     viewport: { width: 1280, height: 800 },
   });
-  const complaints = [];
+  const problems = [];
   await context.route('**/*', (route) => {
     const url = new URL(route.request().url());
     if (url.origin === address || url.protocol === 'data:') return route.continue();
-    complaints.push(`asked for ${url.href}`);
+    problems.push(`requested ${url.href}`);
     return route.abort();
   });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
   page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
+    if (['error', 'warning'].includes(message.type())) problems.push(`${message.type()}: ${message.text()}`);
   });
-  page.on('pageerror', (error) => complaints.push(`uncaught: ${error.message}`));
+  page.on('pageerror', (error) => problems.push(`uncaught: ${error.message}`));
   page.on('websocket', (socket) => {
-    if (new URL(socket.url()).host !== new URL(address).host) complaints.push(`connected to ${socket.url()}`);
+    if (new URL(socket.url()).host !== new URL(address).host) problems.push(`connected to ${socket.url()}`);
   });
-  return { context, page, complaints };
+  return { context, page, problems };
 }

@@ -1,35 +1,35 @@
-// GraphiQL as its user sees it: text goes in by the keyboard, answers are read from the result pane.
+// Drives GraphiQL as a user does: text is typed by the keyboard, results are read from the result pane.
 
 export class GraphiQL {
   constructor(page) {
     this.page = page;
   }
 
-  async ready() {
+  async waitUntilReady() {
     await this.page.locator('.graphiql-query-editor .CodeMirror').waitFor();
     await this.page.locator('.graphiql-editor-tool .CodeMirror:visible').waitFor();
   }
 
-  async tabs() {
+  async tabTitles() {
     return this.page.locator('.graphiql-tab-button').allTextContents();
   }
 
   /** Types a document of one named operation. GraphiQL reads the name a moment later and shows it on the tab. */
-  async query(text) {
+  async enterQuery(text) {
     const [, name] = text.match(/^\w+ (\w+)/);
     await this.#replace('.graphiql-query-editor .CodeMirror', text);
     await this.page.locator('.graphiql-tab-active').getByText(name, { exact: true }).waitFor();
   }
 
-  async token(token) {
+  async enterToken(token) {
     await this.page.locator('.graphiql-editor-tools button[data-name=headers]').click();
     await this.#replace('.graphiql-editor-tool .CodeMirror:visible', JSON.stringify({ Authorization: `Bearer ${token}` }));
   }
 
-  /** Runs what the editor holds, by the keys that GraphiQL documents, and waits until the result has `expected`. */
+  /** Runs the document in the editor by GraphiQL's shortcut, and waits until the result contains `expected`. */
   async run(expected) {
     await this.start();
-    await this.shows(expected);
+    await this.waitForResult(expected);
   }
 
   async start() {
@@ -41,7 +41,7 @@ export class GraphiQL {
     await this.page.locator('.graphiql-execute-button').click();
   }
 
-  async shows(expected, timeout = 15_000) {
+  async waitForResult(expected, timeout = 15_000) {
     try {
       await this.page.waitForFunction(
         (text) => document.querySelector('.graphiql-response .CodeMirror').CodeMirror.getValue().includes(text),
@@ -49,11 +49,11 @@ export class GraphiQL {
         { timeout },
       );
     } catch (cause) {
-      throw new Error(`the result has no ${expected}: ${await this.result()}`, { cause });
+      throw new Error(`the result does not contain ${expected}: ${await this.result()}`, { cause });
     }
   }
 
-  /** Read from the editor and not from its elements, which are there for the lines in view alone. */
+  /** Reads the result from the editor, since its elements hold only the lines in view. */
   result() {
     return this.page.locator('.graphiql-response .CodeMirror').evaluate((element) => element.CodeMirror.getValue());
   }

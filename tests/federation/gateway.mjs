@@ -3,20 +3,20 @@ import { createHash } from 'node:crypto';
 import { ApolloGateway, RemoteGraphQLDataSource } from '@apollo/gateway';
 import { parse } from 'graphql';
 
-const silent = { debug() {}, info() {}, warn() {}, error: console.error };
+const logger = { debug() {}, info() {}, warn() {}, error: console.error };
 
-class Service extends RemoteGraphQLDataSource {
+class AuthenticatedDataSource extends RemoteGraphQLDataSource {
   willSendRequest({ request, context }) {
     if (context?.token) request.http.headers.set('authorization', `Bearer ${context.token}`);
   }
 }
 
-/** Gives a function that runs a document on the graph. */
-export async function start(supergraphSdl, addresses) {
+/** Starts the gateway; resolves to a function that runs a document and one that stops the gateway. */
+export async function startGateway(supergraphSdl, addresses) {
   const gateway = new ApolloGateway({
     supergraphSdl,
-    logger: silent,
-    buildService: ({ name }) => new Service({ url: `${addresses[`${name}-api`]}/graphql` }),
+    logger,
+    buildService: ({ name }) => new AuthenticatedDataSource({ url: `${addresses[`${name}-api`]}/graphql` }),
   });
   const { schema, executor } = await gateway.load();
   const run = async (query, variables = {}, token) => {

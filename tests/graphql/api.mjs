@@ -1,7 +1,7 @@
-// What the checks ask the services for over HTTP.
+// Requests that the checks send to the services over HTTP.
 
-/** Runs a document and gives its data. */
-export async function run(address, query, variables, token) {
+/** Runs a document and returns its data; throws if the response has errors. */
+export async function runDocument(address, query, variables, token) {
   const response = await fetch(`${address}/graphql`, {
     method: 'POST',
     headers: {
@@ -16,15 +16,15 @@ export async function run(address, query, variables, token) {
   return data;
 }
 
-/** Registers a user and logs them in. */
-export async function user(address, username) {
+/** Registers a user, logs them in, and returns their id and access token. */
+export async function registerUser(address, username) {
   const input = { username, password: 'a long password of theirs', email: `${username}@example.com` };
-  const { register } = await run(
+  const { register } = await runDocument(
     address,
     'mutation ($input: RegisterInput!) { register(input: $input) { id } }',
     { input },
   );
-  const { authenticate } = await run(
+  const { authenticate } = await runDocument(
     address,
     'mutation ($input: AuthenticateInput!) { authenticate(input: $input) { accessToken } }',
     { input: { username: input.username, password: input.password } },
@@ -32,9 +32,9 @@ export async function user(address, username) {
   return { id: register.id, token: authenticate.accessToken };
 }
 
-/** Makes an offer. */
-export async function offer(address, { id, token }, title) {
+/** Creates an offer and returns its id and title. */
+export async function createOffer(address, { id, token }, title) {
   const input = { userId: id, title, text: 'As good as new.' };
   const query = 'mutation ($input: CreateOfferInput!) { createOffer(input: $input) { id title } }';
-  return (await run(address, query, { input }, token)).createOffer;
+  return (await runDocument(address, query, { input }, token)).createOffer;
 }

@@ -1,31 +1,31 @@
-// Many subscribers, many offers: each must hear of each once.
+// Many subscribers and many offers: each subscriber must receive each offer once.
 import assert from 'node:assert/strict';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import { offer, user } from './api.mjs';
-import { check, sum } from './report.mjs';
-import { start } from './services.mjs';
+import { check, finish } from '../support/checks.mjs';
+import { startServices } from '../support/services.mjs';
+import { createOffer, registerUser } from './api.mjs';
 
 const SUBSCRIBERS = 200;
 const OFFERS = 500;
 const WRITERS = 10;
 
 const settings = process.env.DATABASE_URL && { DATABASE_URL: process.env.DATABASE_URL };
-const { addresses, stop } = await start(process.argv[2], settings);
+const { addresses, stop } = await startServices(settings);
 const address = addresses['offers-api'];
 const url = `${address.replace('http', 'ws')}/graphql/ws`;
 
-/** Hears of offers until the last one: their ids. */
+/** Subscribes until the offer "last": `ready` resolves with the first event, `ids` to the ids of all offers. */
 function subscribe() {
   const client = createClient({ url, webSocketImpl: WebSocket, retryAttempts: 0 });
   const events = client.iterate({ query: 'subscription { offerCreated { id title } }' });
-  let begun;
-  const ready = new Promise((resolve) => (begun = resolve));
+  let markReady;
+  const ready = new Promise((resolve) => (markReady = resolve));
   const ids = (async () => {
     const ids = [];
     for await (const { data } of events) {
       const { id, title } = data.offerCreated;
-      begun();
+      markReady();
       if (title === 'last') return ids;
       if (title !== 'first') ids.push(id);
     }
@@ -34,33 +34,33 @@ function subscribe() {
   return { ready, ids, client };
 }
 
-await check(`${SUBSCRIBERS} subscribers hear of ${OFFERS} offers once each`, async () => {
-  const owner = await user(addresses['users-api'], `owner${Date.now()}`);
+await check(`each of ${SUBSCRIBERS} subscribers receives each of ${OFFERS} offers once`, async () => {
+  const owner = await registerUser(addresses['users-api'], `owner${Date.now()}`);
   const subscribers = Array.from({ length: SUBSCRIBERS }, subscribe);
-  // The protocol has no word for a subscription that has begun, so offers are made until all have heard.
-  let all = false;
-  const ready = Promise.all(subscribers.map(({ ready }) => ready)).then(() => (all = true));
-  while (!all) await offer(address, owner, 'first');
+  // The protocol has no message for a subscription that has begun, so offers are created until all have received one.
+  let allReady = false;
+  const ready = Promise.all(subscribers.map(({ ready }) => ready)).then(() => (allReady = true));
+  while (!allReady) await createOffer(address, owner, 'first');
   await ready;
-  const begin = performance.now();
-  const made = [];
+  const start = performance.now();
+  const created = [];
   const writer = async () => {
-    while (made.length < OFFERS) {
-      const place = made.push(undefined) - 1;
-      made[place] = (await offer(address, owner, 'one')).id;
+    while (created.length < OFFERS) {
+      const index = created.push(undefined) - 1;
+      created[index] = (await createOffer(address, owner, 'one')).id;
     }
   };
   await Promise.all(Array.from({ length: WRITERS }, writer));
   const written = performance.now();
-  await offer(address, owner, 'last');
-  const heard = await Promise.all(subscribers.map(({ ids }) => ids));
+  await createOffer(address, owner, 'last');
+  const received = await Promise.all(subscribers.map(({ ids }) => ids));
   const end = performance.now();
-  const expected = [...made].sort();
-  for (const ids of heard) assert.deepEqual([...ids].sort(), expected);
+  const expected = [...created].sort();
+  for (const ids of received) assert.deepEqual([...ids].sort(), expected);
   const seconds = (from, to) => ((to - from) / 1000).toFixed(2);
-  console.log(`written in ${seconds(begin, written)} s, all heard ${seconds(written, end)} s later`);
+  console.log(`written in ${seconds(start, written)} s, all received ${seconds(written, end)} s later`);
   await Promise.all(subscribers.map(({ client }) => client.dispose()));
 });
 
 await stop();
-sum();
+finish();

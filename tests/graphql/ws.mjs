@@ -1,56 +1,50 @@
-// The rules of graphql-transport-ws on both services, with a raw client and with npm's graphql-ws.
-import { offer, run, user } from './api.mjs';
-import * as clients from './clients.mjs';
-import { check, sum } from './report.mjs';
-import { lateInitialisation, rules, streams } from './rules.mjs';
-import { start } from './services.mjs';
+// Checks the rules of graphql-transport-ws on both services, with a raw client and with npm's graphql-ws.
+import { check, finish } from '../support/checks.mjs';
+import { startServices } from '../support/services.mjs';
+import { createOffer, registerUser } from './api.mjs';
+import * as client from './client_rules.mjs';
+import { missingInitialisation, protocolRules, subscriptionRules } from './protocol_rules.mjs';
 
-const binary = process.argv[2];
-const socket = (address) => `${address.replace('http', 'ws')}/graphql/ws`;
-const every = async (service, checks, world) => {
-  for (const [name, body] of Object.entries(checks)) await check(`${service} ${name}`, () => body(world));
-};
+const socketUrl = (address) => `${address.replace('http', 'ws')}/graphql/ws`;
 
-const { addresses, stop } = await start(binary);
+async function checkAll(service, rules, context) {
+  for (const [name, rule] of Object.entries(rules)) await check(`${service}: ${name}`, () => rule(context));
+}
+
+const { addresses, stop } = await startServices();
 try {
-  const users = addresses['users-api'];
-  const offers = addresses['offers-api'];
-  const worlds = { users, offers };
-  const ada = await user(users, 'ada');
-  const ben = await user(users, 'ben');
-  const late = Object.values(addresses).map((address) => lateInitialisation({ url: socket(address) }));
-  // Told below.
-  late.forEach((promise) => promise.catch(() => {}));
-  for (const [service, address] of Object.entries(worlds)) {
-    await every(service, rules, { url: socket(address), token: ada.token });
+  const { 'users-api': users, 'offers-api': offers } = addresses;
+  const ada = await registerUser(users, 'ada');
+  const ben = await registerUser(users, 'ben');
+  // These take ten seconds, so they run beside the others and are counted at the end.
+  const uninitialised = Object.values(addresses).map((address) => missingInitialisation({ url: socketUrl(address) }));
+  uninitialised.forEach((promise) => promise.catch(() => {}));
+  for (const [service, address] of Object.entries(addresses)) {
+    await checkAll(service, protocolRules, { url: socketUrl(address), token: ada.token });
   }
-  await every('users', clients.users, { url: socket(users), user: ada });
+  await checkAll('users-api', client.userRules, { url: socketUrl(users), user: ada });
 
-  const { __schema } = await run(offers, '{ __schema { subscriptionType { name } } }');
-  if (__schema.subscriptionType) {
-    const url = socket(offers);
-    const wake = () => offer(offers, ada, 'wakes');
-    await every('offers', streams, { url, wait: 'subscription { offerCreated { id } }', wake });
-    await every('offers', clients.streams, { url, address: offers, user: ada, other: ben });
-  }
-  for (const [at, service] of Object.keys(addresses).entries()) {
-    await check(`${service} a late initialisation is closed with 4408`, () => late[at]);
+  const url = socketUrl(offers);
+  const trigger = () => createOffer(offers, ada, 'Bicycle');
+  await checkAll('offers-api', subscriptionRules, { url, silent: 'subscription { offerCreated { id } }', trigger });
+  await checkAll('offers-api', client.subscriptionRules, { url, address: offers, user: ada, other: ben });
+  for (const [index, service] of Object.keys(addresses).entries()) {
+    await check(`${service}: a missing connection_init closes the socket with 4408`, () => uninitialised[index]);
   }
 } finally {
   await stop();
 }
 
-const brief = await start(binary, { ACCESS_TTL: '2s' });
+const shortLived = await startServices({ ACCESS_TTL: '2s' });
 try {
-  const address = brief.addresses['users-api'];
-  const url = socket(address);
+  const users = shortLived.addresses['users-api'];
   let logins = 0;
-  const login = async () => (await user(address, `user${(logins += 1)}`)).token;
-  await check('an expired token is closed with 4403, and a client comes again', () =>
-    clients.expiry({ url, login }));
-  await check('a service that ends closes with 1001', () =>
-    clients.goingAway({ url: socket(brief.addresses['offers-api']), child: brief.child }));
+  const login = async () => (await registerUser(users, `user${(logins += 1)}`)).token;
+  await check('an expired token closes the socket with 4403, and the client reconnects', () =>
+    client.reconnectsWithNewToken({ url: socketUrl(users), login }));
+  await check('a service that shuts down closes its sockets with 1001', () =>
+    client.closesOnShutdown({ url: socketUrl(shortLived.addresses['offers-api']), child: shortLived.child }));
 } finally {
-  await brief.stop();
+  await shortLived.stop();
 }
-sum();
+finish();

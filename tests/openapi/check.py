@@ -1,90 +1,56 @@
-"""Holds both services against their OpenAPI documents, by schemathesis, in both modes.
+"""Checks both services against their OpenAPI documents with schemathesis, in both security modes.
+FULL=1 tries 200 examples an operation."""
 
-usage: check.py BINARY SCHEMATHESIS EXAMPLES
-"""
-
-import contextlib
-import json
 import os
-import pathlib
 import re
-import signal
 import subprocess
 import sys
 import tempfile
-import urllib.request
+from pathlib import Path
 
-BINARY, SCHEMATHESIS, EXAMPLES = sys.argv[1:]
-FOLDER = pathlib.Path(__file__).parent
+sys.path.append(f"{sys.path[0]}/../support")
+from checks import Checks
+from services import Stack
+from tools import install_python_packages
+
+FOLDER = Path(__file__).resolve().parent
+# Not the example of the document: schemathesis would change the password, which ends the sessions.
 PASSWORD = "7 quiet herons"
+EXAMPLES = "200" if os.environ.get("FULL") == "1" else "15"
 
 
-@contextlib.contextmanager
-def services(security):
-    """Starts both services on free ports, and gives the address of each by its name."""
-    with tempfile.TemporaryDirectory(prefix="openapi-") as folder:
-        free = {f"{name}_HTTP_ADDR": "127.0.0.1:0" for name in ("USERS", "OFFERS")}
-        off = {f"{name}_HTTPS_ADDR": "off" for name in ("USERS", "OFFERS")}
-        # Tokens last as long as the run.
-        settings = {"SECURITY": security, "LOG": "error", "ACCESS_TTL": "1h"}
-        env = {"PATH": os.environ["PATH"], **free, **off, **settings}
-        child = subprocess.Popen([BINARY], cwd=folder, env=env, stdout=subprocess.PIPE, text=True)
-        try:
-            found = {}
-            while len(found) < 2:
-                line = child.stdout.readline()
-                if not line:
-                    raise SystemExit("the services ended")
-                if match := re.match(r"(users|offers)-api (http://\S+)", line):
-                    found[match[1]] = match[2].rstrip("/")
-            yield found
-        finally:
-            child.send_signal(signal.SIGTERM)
-            child.communicate()
-
-
-def post(url, body):
-    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
-
-
-def log_in(users, name):
-    """Registers a user, and gives their access token."""
-    body = {"username": name, "password": PASSWORD, "email": f"{name}@example.org"}
-    post(f"{users}/user/registry/", body)
-    return post(f"{users}/user/auth/", body)["access_token"]
-
-
-def run(address, security, token):
-    """Whether all checks pass."""
+def run_schemathesis(address, security, token):
+    """Returns True if all checks of schemathesis pass."""
     command = [
         SCHEMATHESIS, "--config-file", FOLDER / f"{security}.toml", "run", f"{address}/openapi.json",
         "--checks", "all", "--mode", "all", "--phases", "examples,coverage,fuzzing,stateful",
         "-n", EXAMPLES, "--no-color", "--warnings", "off",
     ]
     if token:
-        # Who deletes themself is refused from then on, whatever is asked.
+        # A user who deletes themself is refused from then on.
         command += ["-H", f"Authorization: Bearer {token}", "--exclude-operation-id", "deleteUser"]
     with tempfile.TemporaryDirectory(prefix="openapi-") as folder:
-        ended = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if ended.returncode != 0:
-        print(ended.stdout)
-    for line in re.findall(r"^ *\d+ generated.*$", ended.stdout, re.MULTILINE):
+        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        print(done.stdout)
+    for line in re.findall(r"^ *\d+ generated.*$", done.stdout, re.MULTILINE):
         print(line.strip())
-    return ended.returncode == 0
+    return done.returncode == 0
 
 
-passed = failed = 0
+checks = Checks()
+SCHEMATHESIS = install_python_packages("openapi", "--requirement", FOLDER / "requirements.txt") / "st"
 for security in ("spec", "strict"):
-    with services(security) as found:
-        # First of all: a service that was tried slows down who logs in.
-        tokens = {service: log_in(found["users"], f"{service}-tester") for service in found}
-        for service, address in found.items():
+    # The tokens last as long as the run.
+    with Stack("sqlite", nginx=False, SECURITY=security, ACCESS_TTL="1h", LOG="error") as stack:
+        # Before anything else, since the attempts of schemathesis make later logins wait.
+        tokens = {}
+        for name in stack.services:
+            stack.register(f"{name}-tester", PASSWORD, stack.ports["users-1"])
+            tokens[name] = stack.log_in(f"{name}-tester", PASSWORD, stack.ports["users-1"])["access_token"]
+        for name, address in stack.http_addresses.items():
             # In spec mode a token changes nothing but what it may be refused for.
-            for token in [None] if security == "spec" else [None, tokens[service]]:
-                good = run(address, security, token)
-                passed, failed = passed + good, failed + (not good)
-                print("ok" if good else "FAILED", service, security, "with a token" if token else "")
-print(f"{passed} passed, {failed} failed")
-sys.exit(failed != 0)
+            for token in [None] if security == "spec" else [None, tokens[name]]:
+                passed = run_schemathesis("http://%s:%d" % address, security, token)
+                checks.check(passed, f"{name} in {security} mode {'with' if token else 'without'} a token")
+checks.finish()

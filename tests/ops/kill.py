@@ -1,34 +1,38 @@
 """kill -9 of offers-api, of users-api and of PostgreSQL during 5,000 writes each, on PostgreSQL
-and on SQLite: what was acknowledged is there, and nothing is there twice."""
+and on SQLite: every acknowledged write is in the database, exactly once."""
 
 import http.client
 import json
 import sqlite3
+import sys
 import threading
 import time
 
-from stack import Stack, send, until
-from suite import run
+sys.path.append(f"{sys.path[0]}/../support")
+from checks import run_checks
+from clients import send
+from services import Stack, wait_until
 
 WRITES = 5000
 KILLS = 5
 THREADS = 16
 
 
-def rows(stack, text):
+def select(stack, text):
+    """Returns the rows of a statement, each a list of strings."""
     if stack.postgres:
         return [line.split("|") for line in stack.postgres.sql(text).splitlines()]
     with sqlite3.connect(f"file:{stack.folder}/classifieds.db?mode=ro", uri=True) as database:
         return [[str(value) for value in row] for row in database.execute(text)]
 
 
-def written(stack, port, request, kill):
-    """Writes, each repeated until it is acknowledged, while something is killed now and then: the
-    acknowledged ids by their number, and how many answers were lost."""
+def write_despite_kills(stack, port, request, kill):
+    """Repeats each write until it is acknowledged, and calls `kill` in between. Returns the acknowledged
+    ids by the number of the write, and how many responses were lost."""
     acknowledged, lost = {}, [0]
     numbers, lock = iter(range(WRITES)), threading.Lock()
 
-    def work():
+    def send_writes():
         connection = stack.connect(port)
         while True:
             with lock:
@@ -49,16 +53,16 @@ def written(stack, port, request, kill):
                 if status == 201:
                     acknowledged[number] = json.loads(body)["id"]
                 elif status == 409:
-                    # The answer to the first was lost.
+                    # An earlier try succeeded, and its response was lost.
                     acknowledged[number] = None
                 else:
                     assert status == 503, (status, body)
                     time.sleep(0.05)
-    threads = [threading.Thread(target=work) for _ in range(THREADS)]
+    threads = [threading.Thread(target=send_writes) for _ in range(THREADS)]
     for thread in threads:
         thread.start()
     for n in range(1, KILLS + 1):
-        until("writes go on", lambda: len(acknowledged) >= n * WRITES // (KILLS + 1), 600)
+        wait_until("writes continue", lambda: len(acknowledged) >= n * WRITES // (KILLS + 1), 600)
         kill()
     for thread in threads:
         thread.join()
@@ -66,71 +70,70 @@ def written(stack, port, request, kill):
     return acknowledged, lost[0]
 
 
-def offers(stack, kill):
-    port = stack.ports["users-1"]
-    user = json.loads(stack.ask(port, "POST", "/user/registry/", {
-        "username": "ann", "password": "correct horse", "email": "a@example.org"})[2])["id"]
+def write_offers(stack, kill):
+    user = stack.register(port=stack.ports["users-1"])
 
     def request(number):
         body = {"user_id": user, "title": f"offer {number}", "text": "x"}
         return "POST", "/offer/create/", body, {"Idempotency-Key": f"key-{number}"}
-    acknowledged, lost = written(stack, stack.ports["offers-1"], request, lambda: kill(stack))
-    found = {title: int(id) for title, id in rows(stack, "select title, id from offers")}
-    count = int(rows(stack, "select count(*) from offers")[0][0])
+    acknowledged, lost = write_despite_kills(stack, stack.ports["offers-1"], request, lambda: kill(stack))
+    found = {title: int(id) for title, id in select(stack, "select title, id from offers")}
+    count = int(select(stack, "select count(*) from offers")[0][0])
     assert count == len(found) == WRITES, (count, len(found))
     for number, id in acknowledged.items():
         assert found[f"offer {number}"] == id, number
-    return f"{WRITES} writes, {KILLS} kills, {lost} answers lost, none missing, none double"
+    return f"{WRITES} writes, {KILLS} kills, {lost} responses lost, no write missing or duplicated"
 
 
-def users(stack, kill):
+def write_users(stack, kill):
     def request(number):
         return "POST", "/user/registry/", {
             "username": f"user-{number}", "password": "x", "email": f"u{number}@example.org"}
-    acknowledged, lost = written(stack, stack.ports["users-1"], request, lambda: kill(stack))
-    found = {name: int(id) for name, id in rows(stack, "select username, id from users")}
+    acknowledged, lost = write_despite_kills(stack, stack.ports["users-1"], request, lambda: kill(stack))
+    found = {name: int(id) for name, id in select(stack, "select username, id from users")}
     assert len(found) == WRITES, len(found)
     for number, id in acknowledged.items():
         assert id in (None, found[f"user-{number}"]), number
-    return f"{WRITES} writes, {KILLS} kills, {lost} answers lost, none missing, none double"
+    return f"{WRITES} writes, {KILLS} kills, {lost} responses lost, no write missing or duplicated"
 
 
-def killed(name):
+def kill_service(name):
     def kill(stack):
-        stack.services[name].end()
+        stack.services[name].stop()
         stack.start(name)
     return kill
 
 
-def database_killed(stack):
+def kill_postgres(stack):
     stack.postgres.kill()
     stack.postgres.control("start")
 
 
-def on(engine, what, kill):
-    with Stack(engine, nginx=False) as stack:
-        return what(stack, kill)
+def write_and_kill(database, write, kill):
+    with Stack(database, nginx=False) as stack:
+        return write(stack, kill)
 
 
-def offers_api_on_postgres():
-    return on("postgres", offers, killed("offers-1"))
+def offers_survive_kills_of_offers_api_on_postgres():
+    return write_and_kill("postgres", write_offers, kill_service("offers-1"))
 
 
-def offers_api_on_sqlite():
-    return on("sqlite", offers, killed("offers-1"))
+def offers_survive_kills_of_offers_api_on_sqlite():
+    return write_and_kill("sqlite", write_offers, kill_service("offers-1"))
 
 
-def users_api_on_postgres():
-    return on("postgres", users, killed("users-1"))
+def users_survive_kills_of_users_api_on_postgres():
+    return write_and_kill("postgres", write_users, kill_service("users-1"))
 
 
-def users_api_on_sqlite():
-    return on("sqlite", users, killed("users-1"))
+def users_survive_kills_of_users_api_on_sqlite():
+    return write_and_kill("sqlite", write_users, kill_service("users-1"))
 
 
-def postgres():
-    return on("postgres", offers, database_killed)
+def offers_survive_kills_of_postgres():
+    return write_and_kill("postgres", write_offers, kill_postgres)
 
 
-run(offers_api_on_postgres, offers_api_on_sqlite, postgres, users_api_on_postgres,
-    users_api_on_sqlite)
+run_checks(offers_survive_kills_of_offers_api_on_postgres, offers_survive_kills_of_offers_api_on_sqlite,
+           offers_survive_kills_of_postgres, users_survive_kills_of_users_api_on_postgres,
+           users_survive_kills_of_users_api_on_sqlite)

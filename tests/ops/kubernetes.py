@@ -1,57 +1,54 @@
-"""The manifests in ops/kubernetes against the schemas of Kubernetes, with no cluster: each object
-by its own schema, strictly, and names that lead somewhere. Needs PyPI once, for the schemas."""
+"""Checks the manifests in ops/kubernetes without a cluster: each object against its own schema of
+Kubernetes, strictly, and the names that they refer to. Needs PyPI once, for the schemas."""
 
 import json
 import subprocess
-import venv
+import sys
 
-from stack import ROOT
-from suite import run
+sys.path.append(f"{sys.path[0]}/../support")
+from checks import run_checks
+from services import BINARIES, ROOT
+from tools import install_python_packages
 
 FOLDER = ROOT / "ops/kubernetes"
-TOOLS = ROOT / "target/kubernetes"
-# Made outside: see kustomization.yaml.
-OUTSIDE = {("Secret", "database"), ("Secret", "inside"), ("Secret", "edge")}
+PROGRAMS = install_python_packages("kubernetes", "kubernetes-validate==1.37.0")
+# Created by the operator: see kustomization.yaml.
+EXTERNAL = {("Secret", "database"), ("Secret", "inside"), ("Secret", "edge")}
 
 
-def python(*arguments):
-    return subprocess.run([TOOLS / "bin/python", *arguments], check=True, text=True,
-                          stdout=subprocess.PIPE).stdout
-
-
-def tools():
-    if not (TOOLS / "bin/kubernetes-validate").exists():
-        venv.create(TOOLS, with_pip=True)
-        python("-m", "pip", "install", "--quiet", "kubernetes-validate==1.37.0")
-
-
-def objects():
-    """Every object of the files that the kustomization names."""
+def read_yaml(*files):
+    """Returns the objects of each file."""
     read = ("import json, sys, yaml;"
             "print(json.dumps([list(yaml.safe_load_all(open(file))) for file in sys.argv[1:]]))")
-    [[kustomization]] = json.loads(python("-c", read, FOLDER / "kustomization.yaml"))
+    return json.loads(subprocess.run([PROGRAMS / "python", "-c", read, *files], check=True, text=True,
+                                     stdout=subprocess.PIPE).stdout)
+
+
+def read_manifests():
+    """Returns the files that the kustomization names, and all of their objects."""
+    [[kustomization]] = read_yaml(FOLDER / "kustomization.yaml")
     named = [FOLDER / name for name in kustomization["resources"]]
-    there = set(FOLDER.glob("*.yaml")) - {FOLDER / "kustomization.yaml"}
-    assert there == set(named), f"not in kustomization.yaml: {there ^ set(named)}"
-    return named, [one for file in json.loads(python("-c", read, *named)) for one in file]
+    existing = set(FOLDER.glob("*.yaml")) - {FOLDER / "kustomization.yaml"}
+    assert existing == set(named), f"not in kustomization.yaml: {existing ^ set(named)}"
+    return named, [manifest for file in read_yaml(*named) for manifest in file]
 
 
-def schemas():
-    named, found = objects()
+def manifests_match_the_schemas():
+    files, manifests = read_manifests()
     versions = ("1.30.0", "1.37.0")
     for version in versions:
-        subprocess.run([TOOLS / "bin/kubernetes-validate", "--strict", "--quiet", "--no-warn",
-                        "-k", version, *named], check=True)
-    return f"{len(found)} objects, by the schemas of {' and '.join(versions)}"
+        subprocess.run([PROGRAMS / "kubernetes-validate", "--strict", "--quiet", "--no-warn",
+                        "-k", version, *files], check=True)
+    return f"{len(manifests)} objects, by the schemas of {' and '.join(versions)}"
 
 
 def references(value, found):
-    """All objects that a value names: pairs of kind and name."""
+    """Adds every object that a value refers to, as a pair of kind and name, and returns `found`."""
     kinds = {"secretKeyRef": "Secret", "configMapRef": "ConfigMap", "scaleTargetRef": "Deployment",
              "service": "Service"}
     if isinstance(value, list):
-        for one in value:
-            references(one, found)
+        for item in value:
+            references(item, found)
     elif isinstance(value, dict):
         for key, inner in value.items():
             if key in kinds and isinstance(inner, dict):
@@ -62,34 +59,31 @@ def references(value, found):
     return found
 
 
-def names_lead_somewhere():
-    _, found = objects()
-    there = {(one["kind"], one["metadata"]["name"]) for one in found} | OUTSIDE
-    missing = references(found, set()) - there
+def references_resolve():
+    _, manifests = read_manifests()
+    existing = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests} | EXTERNAL
+    missing = references(manifests, set()) - existing
     assert not missing, missing
-    pods = [one["spec"]["template"]["metadata"]["labels"] for one in found
-            if one["kind"] == "Deployment"]
-    for one in found:
-        if one["kind"] in ("Service", "PodDisruptionBudget"):
-            selector = one["spec"]["selector"]
+    pods = [manifest["spec"]["template"]["metadata"]["labels"] for manifest in manifests
+            if manifest["kind"] == "Deployment"]
+    for manifest in manifests:
+        if manifest["kind"] in ("Service", "PodDisruptionBudget"):
+            selector = manifest["spec"]["selector"]
             labels = selector.get("matchLabels", selector)
-            assert any(labels.items() <= pod.items() for pod in pods), one
+            assert any(labels.items() <= pod.items() for pod in pods), manifest
 
 
-def settings_are_known():
-    """Each variable is one that the service lists."""
-    _, found = objects()
-    shared = next(one["data"] for one in found if one["kind"] == "ConfigMap")
-    for one in found:
-        if one["kind"] != "Deployment":
+def variables_are_settings_of_the_service():
+    _, manifests = read_manifests()
+    shared = next(manifest["data"] for manifest in manifests if manifest["kind"] == "ConfigMap")
+    for manifest in manifests:
+        if manifest["kind"] != "Deployment":
             continue
-        [container] = one["spec"]["template"]["spec"]["containers"]
-        binary = ROOT / "target/debug" / one["metadata"]["name"]
-        known = subprocess.run([binary, "--help"], check=True, capture_output=True,
-                               text=True).stdout
+        [container] = manifest["spec"]["template"]["spec"]["containers"]
+        service = manifest["metadata"]["name"]
+        usage = subprocess.run([BINARIES / service, "--help"], check=True, capture_output=True, text=True).stdout
         for name in [*shared, *(variable["name"] for variable in container["env"])]:
-            assert f"[env: {name}" in known, (one["metadata"]["name"], name)
+            assert f"[env: {name}" in usage, (service, name)
 
 
-tools()
-run(schemas, names_lead_somewhere, settings_are_known)
+run_checks(manifests_match_the_schemas, references_resolve, variables_are_settings_of_the_service)

@@ -1,34 +1,25 @@
 """PostgreSQL on three nodes by Patroni with etcd, behind HAProxy, all on loopback: the primary
-killed under writes, and then the roles changed on purpose. No write that was acknowledged is lost,
-and no service is restarted. Needs the packages patroni, etcd-server and haproxy."""
+killed under writes, and then a switchover. No acknowledged write is lost, and no service restarts. Needs the packages patroni, etcd-server and haproxy."""
 
 import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-from load import Load, good_since, statuses
-from stack import ROOT, Process, Stack, free_port, postgres_programs, until
-from suite import run
+sys.path.append(f"{sys.path[0]}/../support")
+from checks import run_checks
+from clients import Load, count_statuses, seconds_to_last_failure
+from services import AS_POSTGRES_USER, Process, Stack, fill_template, free_port, postgres_programs, wait_until
 
 NODES = ("one", "two", "three")
 PASSWORD = "only on loopback"
-# PostgreSQL refuses to run as root.
-OWNED = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"]
-
-
-def filled(name, values):
-    text = (ROOT / "ops/patroni" / f"{name}.template").read_text()
-    for key, value in values.items():
-        text = text.replace("${%s}" % key, str(value))
-    assert "${" not in text, text
-    return text
 
 
 class Cluster:
@@ -37,7 +28,7 @@ class Cluster:
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="classifieds-cluster."))
         self.folder.chmod(0o755)
-        self.processes, self.ports, self.rest = {}, {}, {}
+        self.processes, self.ports, self.rest_ports = {}, {}, {}
         try:
             self._start()
         except BaseException:
@@ -51,140 +42,139 @@ class Cluster:
             f"--listen-client-urls=http://{client}", f"--advertise-client-urls=http://{client}",
             f"--listen-peer-urls=http://{peer}", f"--initial-advertise-peer-urls=http://{peer}",
             f"--initial-cluster=etcd=http://{peer}"], {})
-        until("etcd answers", lambda: self.get(f"http://{client}/health") is not None)
+        wait_until("etcd responds", lambda: self.request_status(f"http://{client}/health") is not None)
         for name in NODES:
-            self.ports[name], self.rest[name] = free_port(), free_port()
-            own = self.folder / name
-            own.mkdir()
-            (self.folder / f"{name}.yml").write_text(filled("patroni.yml", {
+            self.ports[name], self.rest_ports[name] = free_port(), free_port()
+            folder = self.folder / name
+            folder.mkdir()
+            (self.folder / f"{name}.yml").write_text(fill_template("ops/patroni/patroni.yml.template", {
                 "NAME": name, "HOST": "127.0.0.1", "PORT": self.ports[name], "ETCD": client,
-                "REST_PORT": self.rest[name], "BIN": postgres_programs(), "DATA": own / "data",
-                "SOCKETS": own, "PASSWORD": f'"{PASSWORD}"', "NETWORK": "127.0.0.0/8"}))
-            shutil.chown(own, "postgres")
+                "REST_PORT": self.rest_ports[name], "BIN": postgres_programs(), "DATA": folder / "data",
+                "SOCKETS": folder, "PASSWORD": f'"{PASSWORD}"', "NETWORK": "127.0.0.0/8"}))
+            shutil.chown(folder, "postgres")
         for name in NODES:
             self.start(name)
-            # The first makes the cluster, the others copy it.
-            until(f"{name} runs", lambda: self.get(self.url_of(name, "health")) == 200, 120)
-        until("a standby is synchronous", self.synchronous, 120)
+            # The first node creates the cluster, the others copy it.
+            wait_until(f"{name} runs", lambda: self.request_status(self.url_of(name, "health")) == 200, 120)
+        wait_until("a standby is synchronous", self.has_synchronous_standby, 120)
         listen = free_port()
         nodes = {f"NODE_{n}": f"{name} 127.0.0.1:{self.ports[name]}"
                  for n, name in enumerate(NODES, 1)}
-        rest = {f"REST_{n}": self.rest[name] for n, name in enumerate(NODES, 1)}
+        rest_ports = {f"REST_{n}": self.rest_ports[name] for n, name in enumerate(NODES, 1)}
         (self.folder / "haproxy.cfg").write_text(
-            filled("haproxy.cfg", {"LISTEN": f"127.0.0.1:{listen}", **nodes, **rest}))
+            fill_template("ops/patroni/haproxy.cfg.template", {"LISTEN": f"127.0.0.1:{listen}", **nodes, **rest_ports}))
         self.processes["haproxy"] = Process(self.folder, "haproxy", [
             "haproxy", "-db", "-f", self.folder / "haproxy.cfg"], {})
         password = PASSWORD.replace(" ", "%20")
         self.url = f"postgres://postgres:{password}@127.0.0.1:{listen}/postgres"
-        # It takes all for primaries until it has looked, and asks them in turn.
-        until("HAProxy has found the primary", lambda: all(
+        # It takes every node for a primary until it has checked, and sends connections to each in turn.
+        wait_until("HAProxy has found the primary", lambda: all(
             self.sql("select pg_is_in_recovery()", listen) == "f" for _ in NODES))
 
     def start(self, name):
         self.processes[name] = Process(self.folder, name, [
-            *OWNED, "patroni", self.folder / f"{name}.yml"],
+            *AS_POSTGRES_USER, "patroni", self.folder / f"{name}.yml"],
             {"HOME": str(self.folder / name), "LC_ALL": "C.UTF-8"})
 
     def url_of(self, name, path):
-        return f"http://127.0.0.1:{self.rest[name]}/{path}"
+        return f"http://127.0.0.1:{self.rest_ports[name]}/{path}"
 
-    def get(self, url, body=None):
-        """The status of an answer; nothing where none came."""
+    def request_status(self, url, body=None):
+        """Sends a request, and returns the status, or None if there was no response."""
         data = json.dumps(body).encode() if body else None
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, data), timeout=30) as answer:
-                return answer.status
+            with urllib.request.urlopen(urllib.request.Request(url, data), timeout=30) as response:
+                return response.status
         except urllib.error.HTTPError as error:
             return error.code
         except OSError:
             return None
 
     def primary(self):
-        return next((name for name in NODES if self.get(self.url_of(name, "primary")) == 200), None)
+        """Returns the name of the primary, or None if there is none."""
+        return next((name for name in NODES if self.request_status(self.url_of(name, "primary")) == 200), None)
 
-    def synchronous(self):
-        return any(self.get(self.url_of(name, "synchronous")) == 200 for name in NODES)
+    def has_synchronous_standby(self):
+        return any(self.request_status(self.url_of(name, "synchronous")) == 200 for name in NODES)
 
     def sql(self, text, port=None):
-        """One statement on the primary; its rows as text, or nothing where it failed."""
-        port = port or self.ports[until("there is a primary", self.primary)]
-        found = subprocess.run(
+        """Runs one statement on the primary, and returns its rows as text, or None if it failed."""
+        port = port or self.ports[wait_until("there is a primary", self.primary)]
+        done = subprocess.run(
             [postgres_programs() / "psql", "-XAtq", "-h", "127.0.0.1", "-p", str(port), "-U",
              "postgres", "-c", text, "postgres"], capture_output=True, text=True,
             env={**os.environ, "PGPASSWORD": PASSWORD, "PGCONNECT_TIMEOUT": "2"})
-        return found.stdout.strip() if found.returncode == 0 else None
+        return done.stdout.strip() if done.returncode == 0 else None
 
     def kill(self, name):
-        """As if the machine lost its power: Patroni and PostgreSQL, with no word to anybody."""
+        """Kills Patroni and PostgreSQL at once, as a power failure of the machine would."""
         postmaster = int((self.folder / name / "data/postmaster.pid").read_text().split()[0])
-        self.processes[name].end()
+        self.processes[name].stop()
         os.kill(postmaster, signal.SIGKILL)
 
     def close(self):
         for name in NODES:
             if name in self.processes:
-                # It takes its PostgreSQL along.
-                self.processes[name].end(signal.SIGTERM)
+                # Patroni stops its PostgreSQL.
+                self.processes[name].stop(signal.SIGTERM)
         for process in self.processes.values():
-            process.end()
+            process.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def under_writes(change, rate=100):
+def keep_acknowledged_writes(change, rate=100):
+    """Changes the primary under writes, and checks that every acknowledged write is kept."""
     cluster = Cluster()
     try:
         with Stack(cluster, OFFERS_PATIENCE="5s") as stack:
-            user = json.loads(stack.ask(None, "POST", "/user/registry/", {
-                "username": "ann", "password": "correct horse", "email": "a@example.org"})[2])["id"]
-            before = {name: service.child.pid for name, service in stack.services.items()}
+            user = stack.register()
+            before = stack.process_ids()
 
             def request(number):
                 return "POST", "/offer/create/", {
                     "user_id": user, "title": f"offer {number}", "text": "x"}
             load = Load(stack, request, rate=rate)
-            until("writes go on", lambda: len(load.answers) > 3 * rate)
+            wait_until("writes continue", lambda: len(load.responses) > 3 * rate)
             old = cluster.primary()
             moment = time.monotonic()
             change(cluster, old)
-            until("another is primary", lambda: cluster.primary() not in (None, old), 60)
-            took = time.monotonic() - moment
+            wait_until("another node is primary", lambda: cluster.primary() not in (None, old), 60)
+            seconds = time.monotonic() - moment
 
-            def again():
-                good = [begin for begin, _, status, _ in load.answers[-50:] if status == 201]
-                return len(good) == 50 and good[0] > moment + 1
-            until("writes are good again", again, 60)
-            answers = load.stop()
-            after = {name: service.child.pid for name, service in stack.services.items()
-                     if service.child.poll() is None}
-            assert after == before, "a service ended"
-            found, bad = statuses(answers), good_since(answers, moment)
-            assert set(found) <= {201, 503}, found
-            assert bad <= 30, f"writes failed until {bad:.1f} s after"
-            acknowledged = {json.loads(body)["id"] for _, _, status, body in answers
+            def has_recovered():
+                succeeded = [start for start, _, status, _ in load.responses[-50:] if status == 201]
+                return len(succeeded) == 50 and succeeded[0] > moment + 1
+            wait_until("writes succeed again", has_recovered, 60)
+            responses = load.stop()
+            assert stack.process_ids() == before, "a service ended"
+            counts, last_failure = count_statuses(responses), seconds_to_last_failure(responses, moment)
+            assert set(counts) <= {201, 503}, counts
+            assert last_failure <= 30, f"the last write failed after {last_failure:.1f} s"
+            acknowledged = {json.loads(body)["id"] for _, _, status, body in responses
                             if status == 201}
             kept = {int(id) for id in cluster.sql("select id from offers").splitlines()}
             assert acknowledged <= kept, f"{len(acknowledged - kept)} are lost"
-            twice = cluster.sql("select count(*) from (select title from offers group by title"
-                                " having count(*) > 1) as twice")
-            assert twice == "0", f"{twice} are there twice"
-            return (f"{found}, {len(acknowledged)} acknowledged and all there, new primary after "
-                    f"{took:.1f} s, last failure {bad:.1f} s after")
+            duplicates = cluster.sql("select count(*) from (select title from offers group by title"
+                                     " having count(*) > 1) as duplicates")
+            assert duplicates == "0", f"{duplicates} are duplicated"
+            return (f"{counts}, {len(acknowledged)} acknowledged and all kept, new primary after "
+                    f"{seconds:.1f} s, last failure after {last_failure:.1f} s")
     finally:
         cluster.close()
 
 
-def primary_killed():
+def acknowledged_writes_survive_a_killed_primary():
     def change(cluster, primary):
         cluster.kill(primary)
-    return under_writes(change)
+    return keep_acknowledged_writes(change)
 
 
-def roles_changed():
-    """What precedes the maintenance of a machine."""
+def acknowledged_writes_survive_a_switchover():
+    """A switchover is done before the maintenance of a machine."""
     def change(cluster, primary):
-        until("the roles are changed", lambda: cluster.get(
+        wait_until("the switchover is done", lambda: cluster.request_status(
             cluster.url_of(primary, "switchover"), {"leader": primary}) == 200)
-    return under_writes(change)
+    return keep_acknowledged_writes(change)
 
 
-run(primary_killed, roles_changed)
+run_checks(acknowledged_writes_survive_a_killed_primary, acknowledged_writes_survive_a_switchover)

@@ -1,9 +1,9 @@
-// Verifies an access token by the published keys, as a service of somebody else would with jose.
-// Arguments: the address of the keys, the token.
+// Verifies an access token by the published keys with jose, as any other service would, and prints the user id.
+// Arguments: the URL of the keys, the token.
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 
-const [address, token] = process.argv.slice(2);
-const { payload } = await jwtVerify(token, createRemoteJWKSet(new URL(address)), {
+const [keysUrl, token] = process.argv.slice(2);
+const { payload } = await jwtVerify(token, createRemoteJWKSet(new URL(keysUrl)), {
   algorithms: ['EdDSA'],
   audience: 'classifieds',
   issuer: 'classifieds-users',

@@ -1,13 +1,13 @@
-"""Verifies an access token by the published keys, as a service of somebody else would with PyJWT.
-Arguments: the address of the keys, the token.
+"""Verifies an access token by the published keys with PyJWT, as any other service would, and prints
+the user id. Arguments: the URL of the keys, the token.
 """
 
 import sys
 
 import jwt
 
-address, token = sys.argv[1:]
-key = jwt.PyJWKClient(address).get_signing_key_from_jwt(token)
+keys_url, token = sys.argv[1:]
+key = jwt.PyJWKClient(keys_url).get_signing_key_from_jwt(token)
 decoded = jwt.decode_complete(
     token,
     key,

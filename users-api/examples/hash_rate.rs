@@ -1,5 +1,5 @@
 //! Measures how many passwords per second this machine can verify with a thread on every core and no
-//! other work: the reference for `tests/load/flood`. The argument is the duration in seconds.
+//! other work: the reference for `tests/load/flood.py`. The argument is the duration in seconds.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a tool to measure with")]
 
 use std::{

@@ -148,7 +148,7 @@ pub(crate) async fn change_password(
             let change = replace_password(state.database.clone(), id, old, new);
             // Spawned: a transaction whose client disconnects half way can poison its connection
             // (sqlx issue 4393).
-            telemetry::spawn(change).await.map_err(Error::internal)??
+            telemetry::spawn_instrumented(change).await.map_err(Error::internal)??
         }
     };
     if !changed {

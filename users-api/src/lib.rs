@@ -20,17 +20,20 @@ mod validation;
 use std::{sync::Arc, time::Duration};
 
 use async_graphql::{SDLExportOptions, ValidationMode};
-use axum::{Json, Router, http::header, routing::get};
+use axum::{
+    Json, Router,
+    http::{HeaderName, header},
+    routing::get,
+};
 use chrono::TimeDelta;
-use schema::limits;
 use server::{
-    app::{self, Parts},
+    app::{self, ServiceParts},
     auth::Authenticator,
-    client, database, graphql as graphql_http,
+    client, database, graphql_endpoint,
     metrics::Metrics,
-    serve::App,
-    settings::{Settings, Switch},
-    web_ui::{self, Link, Pages},
+    serve::AppService,
+    settings::Settings,
+    web_ui::{self, Card, UiConfig},
 };
 use tokio::sync::watch;
 
@@ -45,7 +48,7 @@ use signing_keys::KeyStore;
 use state::UsersState;
 
 pub use passwords::demo_hash;
-pub use settings::{Own, Rotation, Upstream};
+pub use settings::{OffersClientSettings, RotateKeysArgs, UsersSettings};
 pub use signing_keys::RotationReport;
 
 /// The name of the service.
@@ -66,20 +69,21 @@ pub fn sdl() -> String {
 /// The name of an invalid setting, and the reason.
 pub async fn app(
     settings: &Settings,
-    own: &Own,
-    upstream: &Upstream,
+    own: &UsersSettings,
+    upstream: &OffersClientSettings,
     stopping: watch::Receiver<bool>,
-) -> Result<App, String> {
+) -> Result<AppService, String> {
     let (metrics, users_metrics) = Metrics::new(UsersMetrics::new);
     let database = database::connect(settings, &metrics)
         .await
         .map_err(|error| format!("DATABASE_URL: {error}"))?;
-    let client = client::new(upstream.offers_ca.as_deref())
+    let client = client::build(upstream.offers_ca.as_deref())
         .map_err(|error| format!("OFFERS_CA: {error}"))?;
     let UsersMetrics { hashes_queued, hashes_in_progress, offers_client } = users_metrics;
     let transport =
         Transport::new(client, &upstream.offers_url, own.offers_patience, offers_client);
-    let keys = KeyStore::open(&own.keys.jwt_key_dir).map_err(|error| own.keys.named(&error))?;
+    let keys = KeyStore::open(&own.keys.jwt_key_dir)
+        .map_err(|error| own.keys.with_setting_name(&error))?;
     let keys = Arc::new(keys);
     let ttl = |name, ttl| TimeDelta::from_std(ttl).map_err(|error| format!("{name}: {error}"));
     let sessions = Arc::new(Sessions {
@@ -91,9 +95,9 @@ pub async fn app(
     let state = Arc::new(UsersState {
         security: settings.security,
         database: database.clone(),
-        user_by_id: metrics.batches("user_by_id", UserLoader(database.clone())),
-        user_by_username: metrics.batches("user_by_username", UserLoader(database.clone())),
-        user_pages: metrics.batches("user_pages", UserLoader(database.clone())),
+        user_by_id: metrics.batch_loader("user_by_id", UserLoader(database.clone())),
+        user_by_username: metrics.batch_loader("user_by_username", UserLoader(database.clone())),
+        user_pages: metrics.batch_loader("user_pages", UserLoader(database.clone())),
         offers: OffersClient::new(&transport, &metrics),
         hasher: PasswordHasher::new(hashes_queued, hashes_in_progress)
             .map_err(|error| error.detail.into_owned())?,
@@ -107,25 +111,38 @@ pub async fn app(
     let pages = ui_config(settings);
     let open = public_routes(keys, &pages)?;
     let authenticator: Authenticator = sessions;
-    let public_schema = limits::apply(schema_builder()).data(Arc::clone(&state)).finish();
+    let public_schema = graphql_endpoint::public_schema(
+        schema_builder().data(Arc::clone(&state)),
+        settings.introspection,
+    );
     let internal_schema =
         schema_builder().data(state).validation_mode(ValidationMode::Fast).finish();
     let graphql = graphql_http::router(graphql_http::Endpoint {
-        introspection: settings.introspection == Switch::On,
-        page: (settings.graphiql == Switch::On)
-            .then(|| Arc::new(move || web_ui::graphiql(&pages)) as graphql_http::Page),
-        once: &["register", "authenticate", "refresh", "changePassword"],
+        introspection: settings.introspection,
+        landing_page: settings
+            .graphiql
+            .then(|| Arc::new(move || web_ui::graphiql(&pages)) as graphql_http::LandingPage),
+        single_use_fields: &["register", "authenticate", "refresh", "changePassword"],
         shutdown: stopping.clone(),
-        ..graphql_http::Endpoint::new(public_schema, Arc::clone(&authenticator))
+        ..graphql_endpoint::endpoint(public_schema, Arc::clone(&authenticator))
     });
     let api = rest::router(internal_schema, settings.security)?.merge(graphql);
-    let tables = entity::readiness_queries();
-    let parts = Parts { settings, database, tables, metrics, authenticator, stopping, api, open };
-    Ok(app::assemble(parts))
+    Ok(app::build(ServiceParts {
+        settings,
+        database,
+        readiness_queries: entity::readiness_queries(),
+        metrics,
+        authenticator,
+        // Clients may send it with every request, whichever service answers.
+        cors_headers: vec![HeaderName::from_static("idempotency-key")],
+        stopping,
+        api,
+        public: open,
+    }))
 }
 
 /// Returns the routes without authentication: the pages, and the public keys (RFC 7517).
-fn public_routes(keys: Arc<KeyStore>, pages: &Pages) -> Result<Router, String> {
+fn public_routes(keys: Arc<KeyStore>, pages: &UiConfig) -> Result<Router, String> {
     let jwks = get(async move || {
         ([(header::CACHE_CONTROL, "public, max-age=300")], Json(keys.current().jwks()))
     });
@@ -143,24 +160,24 @@ async fn delete_expired_sessions(sessions: Arc<Sessions>) {
     }
 }
 
-fn ui_config(settings: &Settings) -> Pages {
-    Pages {
+fn ui_config(settings: &Settings) -> UiConfig {
+    UiConfig {
         service: NAME,
         title: "Users",
         summary: "Accounts, logins, and users with their offers.",
-        links: vec![
-            Link {
+        cards: vec![
+            Card {
                 href: Some("/.well-known/jwks.json".to_owned()),
                 label: "Public keys",
                 text: "The keys that verify access tokens.",
             },
-            Link {
+            Card {
                 href: None,
                 label: "offers-api",
                 text: "The Offers service: classified ads of users.",
             },
         ],
-        graphiql: settings.graphiql == Switch::On,
+        graphiql: settings.graphiql,
         queries: &[
             include_str!("../graphiql/user_with_offers.graphql"),
             include_str!("../graphiql/register.graphql"),

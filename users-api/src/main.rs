@@ -1,51 +1,59 @@
 //! The Users service alone.
 
 use clap::{
-    ArgMatches, Command, CommandFactory, Error, FromArgMatches, Parser, Subcommand as _,
-    error::Result,
+    ArgMatches, CommandFactory, Error, FromArgMatches, Parser, Subcommand as _, error::Result,
 };
-use server::settings::{self, Addresses, Settings};
+use mimalloc::MiMalloc;
+use server::{
+    runtime,
+    settings::{self, BindAddresses, Settings},
+};
 
-/// The Users service: who registers, logs in and offers, over REST and GraphQL.
+/// Responses consist of many small allocations: the allocator of the C library took a quarter of
+/// the time.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// The Users service: accounts, sessions and the offers of users, over REST and GraphQL.
 #[derive(Parser)]
 #[command(version)]
-struct Arguments {
+struct Cli {
     #[command(flatten)]
-    addresses: Addresses,
+    addresses: BindAddresses,
     #[command(flatten)]
     settings: Settings,
     #[command(flatten)]
-    own: users_api::Own,
+    users_settings: users_api::UsersSettings,
     #[command(flatten)]
-    upstream: users_api::Upstream,
+    offers_client: users_api::OffersClientSettings,
 }
 
 #[derive(clap::Subcommand)]
-enum Task {
-    /// Looks after the keys that sign tokens
+enum Command {
+    /// Manage the signing keys of tokens
     #[command(subcommand)]
-    Keys(Keys),
+    Keys(KeysCommand),
 }
 
 #[derive(clap::Subcommand)]
-enum Keys {
-    /// Makes a new key, which is published at once and signs later, and removes those whose tokens
-    /// have all expired. Running instances take it up by themselves
-    Rotate(users_api::Rotation),
+enum KeysCommand {
+    /// Create a new key, published at once and used later, and remove keys whose tokens have all
+    /// expired. Running instances load it without a restart
+    Rotate(users_api::RotateKeysArgs),
 }
 
-/// What the process is for. A task needs none of the settings of the service.
+/// The service or a command. A command needs none of the settings of the service.
 enum Invocation {
-    Serve(Box<Arguments>),
-    Task(Task),
+    Serve(Box<Cli>),
+    Command(Command),
 }
 
 impl CommandFactory for Invocation {
-    fn command() -> Command {
-        Task::augment_subcommands(Arguments::command()).subcommand_negates_reqs(true)
+    fn command() -> clap::Command {
+        Command::augment_subcommands(Cli::command()).subcommand_negates_reqs(true)
     }
 
-    fn command_for_update() -> Command {
+    fn command_for_update() -> clap::Command {
         Self::command()
     }
 }
@@ -53,8 +61,8 @@ impl CommandFactory for Invocation {
 impl FromArgMatches for Invocation {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self> {
         match matches.subcommand() {
-            None => Arguments::from_arg_matches(matches).map(|it| Self::Serve(Box::new(it))),
-            Some(_) => Task::from_arg_matches(matches).map(Self::Task),
+            None => Cli::from_arg_matches(matches).map(|it| Self::Serve(Box::new(it))),
+            Some(_) => Command::from_arg_matches(matches).map(Self::Command),
         }
     }
 
@@ -65,28 +73,33 @@ impl FromArgMatches for Invocation {
 }
 
 fn main() {
-    let invocation = settings::parse(|command| {
+    let invocation = settings::parse_args(|command| {
         command.mut_arg("http_addr", |a| a.default_value("127.0.0.1:8001"))
     });
     match invocation {
-        Invocation::Serve(arguments) => {
-            let Arguments { addresses, settings, own, upstream } = *arguments;
-            let app = async |stopping| users_api::app(&settings, &own, &upstream, stopping).await;
-            server::run(users_api::NAME, addresses, &settings, app);
+        Invocation::Serve(cli) => {
+            let Cli { addresses, settings, users_settings, offers_client } = *cli;
+            let app = async |stopping| {
+                users_api::app(&settings, &users_settings, &offers_client, stopping).await
+            };
+            let service = server::run(users_api::NAME, addresses, &settings, app);
+            runtime::block_on(settings.workers, service);
         }
-        Invocation::Task(Task::Keys(Keys::Rotate(rotation))) => rotate(&rotation),
+        Invocation::Command(Command::Keys(KeysCommand::Rotate(arguments))) => {
+            rotate_keys(&arguments);
+        }
     }
 }
 
-fn rotate(rotation: &users_api::Rotation) {
-    match rotation.run() {
-        Ok(rotated) => {
-            for file in rotated.removed {
+fn rotate_keys(arguments: &users_api::RotateKeysArgs) {
+    match arguments.run() {
+        Ok(report) => {
+            for file in report.removed {
                 println!("removed {}", file.display());
             }
-            let from = rotated.signs_from.format("%FT%TZ");
-            println!("made {}, which signs from {from} on", rotated.created.display());
+            let from = report.signs_from.format("%FT%TZ");
+            println!("created {}, which signs from {from} on", report.created.display());
         }
-        Err(problem) => settings::refuse(&problem),
+        Err(problem) => settings::exit_with_error(&problem),
     }
 }

@@ -19,7 +19,7 @@ use sea_orm::{
 };
 use server::{
     auth::Authenticate,
-    token::{self, Claims, Kind},
+    token::{self, Claims, TokenType},
 };
 use uuid::Uuid;
 
@@ -112,10 +112,10 @@ impl Sessions {
     /// # Errors
     /// `INVALID_TOKEN`; a token that was used before ends its session first.
     pub(crate) async fn refresh_session(&self, token: &str) -> Result<TokenPair> {
-        let claims = tokens::verify(&self.keys.current(), token, Kind::Refresh)?;
-        let user = id::parse(&claims.sub).ok_or_else(token::invalid)?;
+        let claims = tokens::verify(&self.keys.current(), token, TokenType::Refresh)?;
+        let user = id::parse(&claims.sub).ok_or_else(token::invalid_token)?;
         let now = now();
-        let next = claims.generation.checked_add(1).ok_or_else(token::invalid)?;
+        let next = claims.generation.checked_add(1).ok_or_else(token::invalid_token)?;
         let grant = self.new_grant(claims.sid, user, next, now);
         let rotated = refresh_token::Entity::update_many()
             .col_expr(refresh_token::Column::Generation, Expr::val(next))
@@ -138,7 +138,9 @@ impl Sessions {
     /// was reused.
     async fn handle_stale_token(&self, claims: &Claims, user: i64) -> Result<TokenPair> {
         let row = refresh_token::Entity::find_by_id(claims.sid).one(&self.database).await?;
-        let Some(row) = row.filter(|row| row.user_id == user) else { return Err(token::invalid()) };
+        let Some(row) = row.filter(|row| row.user_id == user) else {
+            return Err(token::invalid_token());
+        };
         match classify_replay(&row, claims.generation, now()) {
             Replay::LostResponse => self.issue(&TokenGrant {
                 session: row.id,
@@ -151,7 +153,7 @@ impl Sessions {
                 self.delete_session(claims.sid).await?;
                 let event = SecurityEvent::new(Action::ReuseToken);
                 event.user(user).session(claims.sid).log(Outcome::Failure);
-                Err(token::invalid())
+                Err(token::invalid_token())
             }
         }
     }
@@ -159,7 +161,7 @@ impl Sessions {
     /// Ends the session of a refresh token of any generation. Does nothing if the token is invalid
     /// or the session has ended already.
     pub(crate) async fn end_session(&self, token: &str) -> Result<()> {
-        let Ok(claims) = tokens::verify(&self.keys.current(), token, Kind::Refresh) else {
+        let Ok(claims) = tokens::verify(&self.keys.current(), token, TokenType::Refresh) else {
             return Ok(());
         };
         self.delete_session(claims.sid).await?;
@@ -187,11 +189,11 @@ impl Sessions {
         session: Uuid,
         user: i64,
         generation: i64,
-        issued_at: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) -> TokenGrant {
         let keys = self.keys.current();
         let key_id = keys.signing_key().map(|key| key.id.clone()).unwrap_or_default();
-        TokenGrant { session, user, generation, key_id, issued_at }
+        TokenGrant { session, user, generation, key_id, issued_at: now }
     }
 
     fn issue(&self, grant: &TokenGrant) -> Result<TokenPair> {
@@ -200,8 +202,8 @@ impl Sessions {
         Ok(TokenPair {
             user: grant.user,
             session: grant.session,
-            access_token: tokens::sign(&keys, Kind::Access, grant, self.access_ttl)?,
-            refresh_token: tokens::sign(&keys, Kind::Refresh, grant, self.refresh_ttl)?,
+            access_token: tokens::sign(&keys, TokenType::Access, grant, self.access_ttl)?,
+            refresh_token: tokens::sign(&keys, TokenType::Refresh, grant, self.refresh_ttl)?,
             // Rounded up, so that a token issued just now has its whole lifetime.
             expires_in: (expires_in + 1).clamp(0, self.access_ttl.num_seconds()),
         })
@@ -215,15 +217,15 @@ fn now() -> DateTime<Utc> {
 }
 
 impl Authenticate for Sessions {
-    fn viewer<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Viewer>> {
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Viewer>> {
         Box::pin(async move {
-            let claims = tokens::verify(&self.keys.current(), token, Kind::Access)?;
+            let claims = tokens::verify(&self.keys.current(), token, TokenType::Access)?;
             let viewer = claims.viewer()?;
             let row = refresh_token::Entity::find_by_id(claims.sid).one(&self.database).await?;
             if row.is_some_and(|row| viewer.is_user(row.user_id)) {
                 Ok(viewer)
             } else {
-                Err(token::invalid())
+                Err(token::invalid_token())
             }
         })
     }

@@ -1,4 +1,4 @@
-//! What only this service needs to know.
+//! The settings of this service alone.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -7,65 +7,66 @@ use server::settings;
 
 use crate::signing_keys::{self, RotationReport};
 
-/// What only this service needs to know.
+/// The settings of this service alone.
 #[derive(Clone, Debug, Args)]
-pub struct Own {
+pub struct UsersSettings {
     #[command(flatten)]
-    pub(crate) keys: KeySettings,
-    /// For how long an access token is good
-    #[arg(long, env, default_value = "10m", value_name = "SPAN", value_parser = settings::span)]
+    pub(crate) keys: SigningKeySettings,
+    /// Lifetime of an access token
+    #[arg(long, env, default_value = "10m", value_name = "DURATION", value_parser = settings::parse_duration)]
     pub(crate) access_ttl: Duration,
-    /// How long offers-api may show no sign of life before users are told without their offers
-    #[arg(long, env, default_value = "400ms", value_name = "SPAN", value_parser = settings::moment)]
+    /// Time to wait for an unresponsive offers-api before returning users without offers
+    #[arg(long, env, default_value = "400ms", value_name = "DURATION", value_parser = settings::parse_timeout)]
     pub(crate) offers_patience: Duration,
 }
 
 #[derive(Clone, Debug, Args)]
-pub(crate) struct KeySettings {
-    /// Where the private keys are, PEM: the newest whose time has come signs, all are published;
-    /// one is made if there is none
+pub(crate) struct SigningKeySettings {
+    /// Folder of the private signing keys, PEM: the newest active one signs, all are published, and
+    /// one is created if there is none
     #[arg(long, env, default_value = "data/keys", value_name = "FOLDER")]
     pub(crate) jwt_key_dir: PathBuf,
-    /// For how long a refresh token is good
-    #[arg(long, env, default_value = "30d", value_name = "SPAN", value_parser = settings::span)]
+    /// Lifetime of a refresh token
+    #[arg(long, env, default_value = "30d", value_name = "DURATION", value_parser = settings::parse_duration)]
     pub(crate) refresh_ttl: Duration,
 }
 
-impl KeySettings {
-    pub(crate) fn named(&self, error: &std::io::Error) -> String {
+impl SigningKeySettings {
+    /// Returns the text of the error, with the name of the setting.
+    pub(crate) fn with_setting_name(&self, error: &std::io::Error) -> String {
         format!("JWT_KEY_DIR={}: {error}", self.jwt_key_dir.display())
     }
 }
 
-/// A new key that signs tokens.
+/// The arguments of `keys rotate`.
 #[derive(Clone, Debug, Args)]
-pub struct Rotation {
+pub struct RotateKeysArgs {
     #[command(flatten)]
-    keys: KeySettings,
-    /// For how long it is published before it signs: longer than anybody keeps the published keys
-    #[arg(long, default_value = "10m", value_name = "SPAN", value_parser = settings::span)]
+    keys: SigningKeySettings,
+    /// Time that the key is published before it signs: longer than services cache the published keys
+    #[arg(long, default_value = "10m", value_name = "DURATION", value_parser = settings::parse_duration)]
     lead: Duration,
 }
 
-impl Rotation {
-    /// Makes the key, and removes those whose tokens have all expired.
+impl RotateKeysArgs {
+    /// Creates the key, and removes those whose tokens have all expired.
     ///
     /// # Errors
     /// Where a key is waiting already for its time, or the folder cannot be written.
     pub fn run(&self) -> Result<RotationReport, String> {
         let Self { keys, lead } = self;
         signing_keys::rotate(&keys.jwt_key_dir, *lead, keys.refresh_ttl)
-            .map_err(|error| keys.named(&error))
+            .map_err(|error| keys.with_setting_name(&error))
     }
 }
 
-/// How the Offers service is reached.
+/// The settings of the client of offers-api.
 #[derive(Clone, Debug, Args)]
-pub struct Upstream {
-    /// Where offers-api answers
+pub struct OffersClientSettings {
+    /// Base URL of offers-api
     #[arg(long, env, default_value = "http://127.0.0.1:8002", value_name = "URL", value_parser = settings::http_url)]
     pub offers_url: reqwest::Url,
-    /// Certificates to trust at `OFFERS_URL`, PEM
+    /// PEM certificates to trust for `OFFERS_URL`
     #[arg(long, env, value_name = "FILE")]
     pub offers_ca: Option<PathBuf>,
 }

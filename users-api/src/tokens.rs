@@ -2,8 +2,11 @@
 
 use chrono::{DateTime, Duration, Utc};
 use jsonwebtoken::Header;
-use schema::{Error, Result};
-use server::token::{self, ALGORITHM, AUDIENCE, Claims, ISSUER, Kind};
+use schema::{
+    Error, Result,
+    viewer::{TOKEN_AUDIENCE, TOKEN_ISSUER},
+};
+use server::token::{self, ALGORITHM, Claims, TokenType};
 use uuid::Uuid;
 
 use crate::signing_keys::KeySet;
@@ -21,7 +24,12 @@ pub(crate) struct TokenGrant {
 ///
 /// # Errors
 /// `INTERNAL` if there is no key.
-pub(crate) fn sign(keys: &KeySet, kind: Kind, grant: &TokenGrant, ttl: Duration) -> Result<String> {
+pub(crate) fn sign(
+    keys: &KeySet,
+    kind: TokenType,
+    grant: &TokenGrant,
+    ttl: Duration,
+) -> Result<String> {
     let TokenGrant { session, user, generation, key_id, issued_at } = grant;
     // A key that was withdrawn signs no more, not even a token that it signed before.
     let key = keys.by_id(key_id).or_else(|| keys.signing_key());
@@ -32,12 +40,12 @@ pub(crate) fn sign(keys: &KeySet, kind: Kind, grant: &TokenGrant, ttl: Duration)
         ..Header::new(ALGORITHM)
     };
     let prefix = match kind {
-        Kind::Access => "a",
-        Kind::Refresh => "r",
+        TokenType::Access => "a",
+        TokenType::Refresh => "r",
     };
     let claims = Claims {
-        iss: ISSUER.to_owned(),
-        aud: AUDIENCE.to_owned(),
+        iss: TOKEN_ISSUER.to_owned(),
+        aud: TOKEN_AUDIENCE.to_owned(),
         sub: user.to_string(),
         sid: *session,
         generation: *generation,
@@ -52,8 +60,8 @@ pub(crate) fn sign(keys: &KeySet, kind: Kind, grant: &TokenGrant, ttl: Duration)
 ///
 /// # Errors
 /// `INVALID_TOKEN`.
-pub(crate) fn verify(keys: &KeySet, token: &str, kind: Kind) -> Result<Claims> {
-    let key = keys.by_id(&token::key_id(token, kind)?).ok_or_else(token::invalid)?;
+pub(crate) fn verify(keys: &KeySet, token: &str, kind: TokenType) -> Result<Claims> {
+    let key = keys.by_id(&token::key_id(token, kind)?).ok_or_else(token::invalid_token)?;
     token::verify(token, &key.public)
 }
 
@@ -78,10 +86,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let keys = KeyStore::open(folder.path()).unwrap().current();
         let grant = grant(&keys);
-        let token = sign(&keys, Kind::Refresh, &grant, Duration::minutes(1)).unwrap();
+        let token = sign(&keys, TokenType::Refresh, &grant, Duration::minutes(1)).unwrap();
         let again = KeyStore::open(folder.path()).unwrap().current();
-        assert_eq!(sign(&again, Kind::Refresh, &grant, Duration::minutes(1)).unwrap(), token);
-        let claims = verify(&again, &token, Kind::Refresh).unwrap();
+        assert_eq!(sign(&again, TokenType::Refresh, &grant, Duration::minutes(1)).unwrap(), token);
+        let claims = verify(&again, &token, TokenType::Refresh).unwrap();
         assert_eq!((claims.sub.as_str(), claims.generation, claims.sid), ("7", 3, grant.session));
     }
 
@@ -90,11 +98,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let keys = KeyStore::open(folder.path()).unwrap().current();
         let grant = grant(&keys);
-        let access = sign(&keys, Kind::Access, &grant, Duration::minutes(1)).unwrap();
-        assert!(verify(&keys, &access, Kind::Access).is_ok());
-        assert!(verify(&keys, &access, Kind::Refresh).is_err());
+        let access = sign(&keys, TokenType::Access, &grant, Duration::minutes(1)).unwrap();
+        assert!(verify(&keys, &access, TokenType::Access).is_ok());
+        assert!(verify(&keys, &access, TokenType::Refresh).is_err());
         let past = TokenGrant { issued_at: Utc::now() - Duration::minutes(2), ..grant };
-        let expired = sign(&keys, Kind::Access, &past, Duration::minutes(1)).unwrap();
-        assert!(verify(&keys, &expired, Kind::Access).is_err());
+        let expired = sign(&keys, TokenType::Access, &past, Duration::minutes(1)).unwrap();
+        assert!(verify(&keys, &expired, TokenType::Access).is_err());
     }
 }

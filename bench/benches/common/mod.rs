@@ -8,13 +8,18 @@
 
 use clap::Parser;
 use entity::{PasswordHash, offer, user};
+use mimalloc::MiMalloc;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     EntityTrait,
 };
-use server::{serve::App, settings::Settings};
+use server::{serve::AppService, settings::Settings};
 use tempfile::TempDir;
 use tokio::sync::watch;
+
+/// The allocator of the services.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Users in the database, from id 1 on.
 pub(crate) const USERS: i64 = 1000;
@@ -34,9 +39,9 @@ struct UsersArguments {
     #[command(flatten)]
     settings: Settings,
     #[command(flatten)]
-    own: users_api::Own,
+    own: users_api::UsersSettings,
     #[command(flatten)]
-    upstream: users_api::Upstream,
+    upstream: users_api::OffersClientSettings,
 }
 
 /// A folder with a database in it.
@@ -77,13 +82,13 @@ pub(crate) async fn rows() -> Rows {
     Rows { folder, url }
 }
 
-pub(crate) async fn offers_api(rows: &Rows) -> App {
+pub(crate) async fn offers_api(rows: &Rows) -> AppService {
     let OffersArguments { settings, own } =
         OffersArguments::parse_from(["bench", "--database-url", &rows.url, "--security", "spec"]);
     offers_api::app(&settings, &own, watch::channel(false).1).await.unwrap()
 }
 
-pub(crate) async fn users_api(rows: &Rows, offers_url: &str) -> App {
+pub(crate) async fn users_api(rows: &Rows, offers_url: &str) -> AppService {
     let keys = rows.folder.path().join("keys").display().to_string();
     let UsersArguments { settings, own, upstream } = UsersArguments::parse_from([
         "bench",
@@ -100,7 +105,7 @@ pub(crate) async fn users_api(rows: &Rows, offers_url: &str) -> App {
 }
 
 /// Serves it on a free port, and gives its address.
-pub(crate) async fn serve(app: App) -> String {
+pub(crate) async fn serve(app: AppService) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let service = axum::ServiceExt::<axum::extract::Request>::into_make_service(app);

@@ -1,10 +1,9 @@
-//! Tells of new offers, whichever instance made them.
+//! Events of new offers, whichever instance created them.
 //!
-//! The table is the truth. An instance tells of its own offers at once, and hints at them to the
-//! others by PostgreSQL's NOTIFY; [`follow`] reads what a hint names, and looks itself at the
-//! newest offers every few seconds and whenever it could have missed a hint. So an offer is told
-//! late at worst, also where an instance died before its hint, and [`seen`] keeps it from being
-//! told twice.
+//! The table is the source of truth. An instance publishes its own offers at once, and notifies the
+//! others by PostgreSQL's NOTIFY; [`follower`] reads the offers of a notification, and polls for new
+//! ones every few seconds and whenever it could have missed a notification. So an offer is published
+//! late at worst, even if an instance died before it notified, and [`seen_ids`] prevents duplicates.
 
 mod follower;
 mod notify;
@@ -22,85 +21,85 @@ use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::{OffersState, graphql};
-use seen_ids::Seen;
+use seen_ids::SeenIds;
 
-/// Offers that are kept for a slow subscriber; one that is further behind is let go.
-const BEHIND: usize = 1024;
-/// Offers of this instance that wait to be hinted at.
-const HINTS: usize = 8192;
-/// How long a subscriber waits for a feed that has only just been started.
-const START: Duration = Duration::from_secs(5);
+/// Events kept for a slow subscriber; one that is further behind gets `EVENTS_LOST`.
+const SUBSCRIBER_BUFFER: usize = 1024;
+/// Offers of this instance that wait for a notification.
+const NOTIFY_QUEUE: usize = 8192;
+/// Time that a subscriber waits for a feed that has just started.
+const STARTUP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What subscribers are told.
+/// An event of the feed.
 #[derive(Clone)]
 enum Event {
     Created(Arc<Offer>),
-    /// There were more offers at once than can be told.
-    Lost,
+    /// Events were dropped, because there were too many at once.
+    Lagged,
 }
 
-/// New offers.
+/// The feed of new offers.
 pub(crate) struct Feed {
     database: DatabaseConnection,
     events: broadcast::Sender<Event>,
-    seen: Mutex<Seen>,
+    seen: Mutex<SeenIds>,
     ready: watch::Sender<bool>,
-    hints: Option<mpsc::Sender<i64>>,
+    notifications: Option<mpsc::Sender<i64>>,
 }
 
 impl Feed {
-    /// Starts to follow the table, in tasks of its own.
+    /// Starts to follow the table in background tasks.
     pub(crate) fn start(database: &DatabaseConnection, url: &str) -> Arc<Self> {
         let mut database = database.clone();
-        // Its statements belong to no request.
+        // Its statements belong to no request: they are left out of the metrics.
         database.set_metric_callback(|_| ());
-        let shared = database.get_database_backend() == DbBackend::Postgres;
-        let hints = shared.then(|| {
-            let (sender, receiver) = mpsc::channel(HINTS);
-            tokio::spawn(notify::send(database.clone(), receiver));
+        let is_postgres = database.get_database_backend() == DbBackend::Postgres;
+        let notifications = is_postgres.then(|| {
+            let (sender, receiver) = mpsc::channel(NOTIFY_QUEUE);
+            tokio::spawn(notify::notify_loop(database.clone(), receiver));
             sender
         });
         let feed = Arc::new(Self {
             database,
-            events: broadcast::channel(BEHIND).0,
+            events: broadcast::channel(SUBSCRIBER_BUFFER).0,
             seen: Mutex::default(),
             ready: watch::channel(false).0,
-            hints,
+            notifications,
         });
-        tokio::spawn(follower::follow(Arc::clone(&feed), shared.then(|| url.to_owned())));
+        tokio::spawn(follower::follow(Arc::clone(&feed), is_postgres.then(|| url.to_owned())));
         feed
     }
 
-    /// Tells of an offer that this instance has made. Nothing here waits for a reader.
-    pub(crate) fn created(&self, offer: &Offer) {
-        if let Some(hints) = &self.hints {
-            // Where too many wait, the others find it themselves.
-            let _ = hints.try_send(offer.id.0);
+    /// Publishes an offer that this instance has created. It never waits for subscribers.
+    pub(crate) fn publish(&self, offer: &Offer) {
+        if let Some(notifications) = &self.notifications {
+            // If the queue is full, the other instances find the offer by polling.
+            let _ = notifications.try_send(offer.id.0);
         }
-        self.tell(offer);
+        self.publish_local(offer);
     }
 
-    fn tell(&self, offer: &Offer) {
-        let fresh = self.seen().insert(offer.id.0);
-        if fresh && self.heard() {
+    /// Publishes an offer to the subscribers of this instance, unless it was published before.
+    fn publish_local(&self, offer: &Offer) {
+        let is_new = self.seen().insert(offer.id.0);
+        if is_new && self.has_subscribers() {
             // The last subscriber may have left meanwhile.
             let _ = self.events.send(Event::Created(Arc::new(offer.clone())));
         }
     }
 
-    /// Whether anybody listens.
-    fn heard(&self) -> bool {
+    fn has_subscribers(&self) -> bool {
         self.events.receiver_count() > 0
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, SeenIds> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn subscribe(&self) -> Result<broadcast::Receiver<Event>> {
         let mut ready = self.ready.subscribe();
-        let begun = tokio::time::timeout(START, ready.wait_for(|ready| *ready)).await;
-        if !matches!(begun, Ok(Ok(_))) {
+        let started = tokio::time::timeout(STARTUP_TIMEOUT, ready.wait_for(|ready| *ready)).await;
+        if !matches!(started, Ok(Ok(_))) {
             let detail = "New offers cannot be followed at the moment.";
             return Err(Error::new(ErrorCode::DatabaseUnavailable, detail).retry_after(1));
         }
@@ -111,7 +110,7 @@ impl Feed {
 #[derive(Default)]
 pub(crate) struct OfferSubscription;
 
-/// What can be followed.
+/// Root subscription type.
 #[Subscription(name = "Subscription")]
 impl OfferSubscription {
     /// Each offer that is created from now on, of one user or of all. A client that reads too
@@ -127,18 +126,20 @@ impl OfferSubscription {
     }
 }
 
-type Told = (Result<graphql::offers::Offer>, Option<broadcast::Receiver<Event>>);
+/// An offer or the last error, with the events that follow.
+type NextEvent = (Result<graphql::offers::Offer>, Option<broadcast::Receiver<Event>>);
 
-/// The next offer of that user. An error is the last that is told.
-async fn next(mut events: broadcast::Receiver<Event>, user_id: Option<i64>) -> Option<Told> {
+/// Returns the next offer of that user, or of any user without one; `None` once the feed is closed.
+/// Nothing follows an error.
+async fn next(mut events: broadcast::Receiver<Event>, user_id: Option<i64>) -> Option<NextEvent> {
     loop {
         match events.recv().await {
             Ok(Event::Created(offer)) if user_id.is_none_or(|id| id == offer.user_id.0) => {
                 return Some((Ok(Arc::unwrap_or_clone(offer).into()), Some(events)));
             }
             Ok(Event::Created(_)) => (),
-            Ok(Event::Lost) | Err(broadcast::error::RecvError::Lagged(_)) => {
-                let detail = "Some offers could not be told: subscribe again, and read the list.";
+            Ok(Event::Lagged) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                let detail = "Events were dropped; resubscribe and reload the list.";
                 return Some((Err(Error::new(ErrorCode::EventsLost, detail)), None));
             }
             Err(broadcast::error::RecvError::Closed) => return None,
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_subscriber_hears_of_one_user() {
+    async fn subscription_filters_by_user() {
         let (sender, events) = broadcast::channel(4);
         for event in [created(1, 5), created(2, 6), created(3, 5)] {
             assert!(sender.send(event).is_ok());
@@ -175,14 +176,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_is_behind_is_told_so_once() {
+    async fn lagging_subscriber_gets_one_error() {
         let (sender, behind) = broadcast::channel(4);
         for id in 1..=5 {
             assert!(sender.send(created(id, 1)).is_ok());
         }
-        let lost = sender.subscribe();
-        assert!(sender.send(Event::Lost).is_ok());
-        for events in [behind, lost] {
+        let lagged = sender.subscribe();
+        assert!(sender.send(Event::Lagged).is_ok());
+        for events in [behind, lagged] {
             let (error, rest) = next(events, None).await.unwrap();
             assert_eq!(error.err().map(|error| error.code), Some(ErrorCode::EventsLost));
             assert!(rest.is_none());

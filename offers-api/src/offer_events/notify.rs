@@ -1,4 +1,4 @@
-//! Hints at new offers to the other instances.
+//! Notifies the other instances of new offers.
 
 use std::time::Duration;
 
@@ -8,39 +8,39 @@ use sea_orm::{
 };
 use tokio::sync::mpsc;
 
-/// The channel of PostgreSQL.
+/// The PostgreSQL channel.
 pub(super) const CHANNEL: &str = "offer_created";
-/// Ids in a hint: PostgreSQL takes at most 8000 bytes.
-const IDS: usize = 380;
-/// The shortest time from one hint to the next. All commits that notify wait for each other, so
-/// hints go out in bundles, in transactions of their own.
-const PACE: Duration = Duration::from_millis(25);
+/// Limit on the IDs in a notification: PostgreSQL allows 8000 bytes.
+const MAX_IDS: usize = 380;
+/// Minimum time between two notifications. Commits that notify wait for each other, so IDs are sent
+/// in batches, in transactions of their own.
+const MIN_INTERVAL: Duration = Duration::from_millis(25);
 
-/// Sends what comes in, until the feed is gone.
-pub(super) async fn send(database: DatabaseConnection, mut ids: mpsc::Receiver<i64>) {
-    let mut bundle = Vec::new();
-    while ids.recv_many(&mut bundle, IDS).await > 0 {
-        let text: Vec<_> = bundle.drain(..).map(|id| id.to_string()).collect();
+/// Notifies of the received IDs until the feed is dropped.
+pub(super) async fn notify_loop(database: DatabaseConnection, mut ids: mpsc::Receiver<i64>) {
+    let mut batch = Vec::new();
+    while ids.recv_many(&mut batch, MAX_IDS).await > 0 {
+        let text: Vec<_> = batch.drain(..).map(|id| id.to_string()).collect();
         let notify = Func::cust("pg_notify").args([Expr::val(CHANNEL), Expr::val(text.join(","))]);
         if let Err(error) = database.query_one(Query::select().expr(notify)).await {
-            tracing::warn!(%error, "other instances will see new offers late");
+            tracing::warn!(%error, "failed to notify other instances of new offers");
         }
-        tokio::time::sleep(PACE).await;
+        tokio::time::sleep(MIN_INTERVAL).await;
     }
 }
 
-/// The ids in a hint.
-pub(super) fn read(payload: &str) -> impl Iterator<Item = i64> {
+/// Returns the IDs in a notification.
+pub(super) fn parse_payload(payload: &str) -> impl Iterator<Item = i64> {
     payload.split(',').filter_map(schema::id::parse)
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_hint_fits_and_is_read_back() {
-        let text = vec![i64::MAX.to_string(); super::IDS].join(",");
+    fn payload_fits_and_round_trips() {
+        let text = vec![i64::MAX.to_string(); super::MAX_IDS].join(",");
         assert!(text.len() < 8000);
-        assert_eq!(super::read(&text).count(), super::IDS);
-        assert_eq!(super::read("7,x,-1,,8").collect::<Vec<_>>(), [7, 8]);
+        assert_eq!(super::parse_payload(&text).count(), super::MAX_IDS);
+        assert_eq!(super::parse_payload("7,x,-1,,8").collect::<Vec<_>>(), [7, 8]);
     }
 }

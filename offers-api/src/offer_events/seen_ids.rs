@@ -1,25 +1,25 @@
-//! Remembers which offers were told.
+//! The IDs of offers that were published.
 
 use std::collections::BTreeSet;
 
-/// Offers that are remembered: more than one look can find.
-const KEPT: usize = 2 * super::follower::MOST;
-/// How many ids before the newest a look starts: an offer with a smaller id than others may be
-/// there later than they.
-pub(super) const OVERLAP: usize = 1000;
+/// Limit on the IDs that are remembered: more than one poll can find.
+const MAX_SEEN: usize = 2 * super::follower::MAX_CATCH_UP;
+/// Number of IDs that the watermark stays behind the newest: a transaction may commit later than
+/// others with greater IDs.
+pub(super) const WATERMARK_LAG: usize = 1000;
 
-/// The newest ids, and where the next look starts.
+/// The newest published IDs, and the ID after which the next poll starts.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct SeenIds {
     ids: BTreeSet<i64>,
-    since: Option<i64>,
+    watermark: Option<i64>,
 }
 
-impl Seen {
-    /// Remembers an offer, and says whether it is a new one.
+impl SeenIds {
+    /// Remembers an ID. Returns true if it is new.
     pub(super) fn insert(&mut self, id: i64) -> bool {
         let fresh = self.ids.insert(id);
-        if self.ids.len() > KEPT {
+        if self.ids.len() > MAX_SEEN {
             self.ids.pop_first();
         }
         fresh
@@ -29,15 +29,15 @@ impl Seen {
         self.ids.contains(&id)
     }
 
-    /// After which id to look; nothing before the first look.
-    pub(super) fn since(&self) -> Option<i64> {
-        self.since
+    /// Returns the ID after which to poll; `None` before the first poll.
+    pub(super) fn watermark(&self) -> Option<i64> {
+        self.watermark
     }
 
-    /// All that is there now was seen: the next look starts near the newest.
-    pub(super) fn settle(&mut self) {
-        let start = self.ids.iter().rev().nth(OVERLAP - 1);
-        self.since = Some(start.copied().unwrap_or_default());
+    /// Moves the watermark near the newest ID, as every existing offer was seen.
+    pub(super) fn advance_watermark(&mut self) {
+        let start = self.ids.iter().rev().nth(WATERMARK_LAG - 1);
+        self.watermark = Some(start.copied().unwrap_or_default());
     }
 }
 
@@ -46,10 +46,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_new_once_and_the_oldest_are_forgotten() {
-        let mut seen = Seen::default();
+    fn ids_are_new_once_and_oldest_are_dropped() {
+        let mut seen = SeenIds::default();
         assert!(seen.insert(1) && !seen.insert(1));
-        let last = i64::try_from(KEPT).unwrap() + 1;
+        let last = i64::try_from(MAX_SEEN).unwrap() + 1;
         for id in 2..=last {
             assert!(seen.insert(id));
         }
@@ -57,16 +57,16 @@ mod tests {
     }
 
     #[test]
-    fn a_look_starts_before_the_newest() {
-        let mut seen = Seen::default();
-        assert_eq!(seen.since(), None);
-        seen.settle();
-        assert_eq!(seen.since(), Some(0));
+    fn watermark_lags_newest_id() {
+        let mut seen = SeenIds::default();
+        assert_eq!(seen.watermark(), None);
+        seen.advance_watermark();
+        assert_eq!(seen.watermark(), Some(0));
         for id in 1..=3000 {
             seen.insert(id);
         }
-        assert_eq!(seen.since(), Some(0), "it moves when all was seen");
-        seen.settle();
-        assert_eq!(seen.since(), Some(2001));
+        assert_eq!(seen.watermark(), Some(0), "it moves only once everything was seen");
+        seen.advance_watermark();
+        assert_eq!(seen.watermark(), Some(2001));
     }
 }

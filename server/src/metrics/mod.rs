@@ -22,47 +22,48 @@ use schema::BatchLoader;
 use sea_orm::DatabaseConnection;
 use tokio::time::Instant;
 
-use pool::Pool;
+use pool::PoolCollector;
 
-/// The text format that Prometheus reads.
-const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// Upper bounds of the buckets for the sizes of batches.
-const KEYS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1000.0];
+/// The media type of the text format that Prometheus reads.
+const OPENMETRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Upper bounds of the batch size buckets, in keys.
+const BATCH_SIZE_BUCKETS: [f64; 11] =
+    [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1000.0];
 /// Upper bounds of the latency buckets, in seconds.
-pub const LATENCY: [f64; 12] =
+pub const LATENCY_BUCKETS: [f64; 12] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Answer {
+struct RequestLabels {
     method: &'static str,
     route: Arc<str>,
     status: u16,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Batch {
-    of: &'static str,
+struct BatchLabels {
+    loader: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Route {
+struct RouteLabels {
     route: Arc<str>,
 }
 
-/// What a service counts. Cheap to clone.
+/// The metrics of a service. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Arc<Registry>,
-    requests: Family<Answer, Counter>,
-    latency: Family<Route, Histogram>,
+    requests: Family<RequestLabels, Counter>,
+    latency: Family<RouteLabels, Histogram>,
     statements: Counter,
     failed_statements: Counter,
     statement_latency: Histogram,
-    batches: Family<Batch, Histogram>,
+    batches: Family<BatchLabels, Histogram>,
     pool: Arc<OnceLock<DatabaseConnection>>,
 }
 
-/// Nothing but what every service counts.
+/// Only the metrics that every service has.
 impl Default for Metrics {
     fn default() -> Self {
         Self::new(|_| ()).0
@@ -70,33 +71,39 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts nothing yet. `own` registers what only this service counts.
+    /// Registers the metrics of every service, and with `register_more` those of one service.
     #[must_use]
-    pub fn new<T>(own: impl FnOnce(&mut Registry) -> T) -> (Self, T) {
-        let histogram = || Histogram::new(LATENCY);
+    pub fn new<T>(register_more: impl FnOnce(&mut Registry) -> T) -> (Self, T) {
+        let histogram = || Histogram::new(LATENCY_BUCKETS);
         let mut registry = Registry::default();
         let requests = Family::default();
         let latency = Family::new_with_constructor(histogram as fn() -> Histogram);
         let (statements, failed_statements) = (Counter::default(), Counter::default());
         let statement_latency = histogram();
-        registry.register("http_requests", "Requests answered", requests.clone());
-        registry.register("http_request_duration_seconds", "Time to answer", latency.clone());
-        registry.register("db_statements", "Statements sent to the database", statements.clone());
+        registry.register("http_requests", "HTTP requests", requests.clone());
+        registry.register(
+            "http_request_duration_seconds",
+            "HTTP request duration in seconds",
+            latency.clone(),
+        );
+        registry.register("db_statements", "Database statements", statements.clone());
         registry.register(
             "db_statements_failed",
-            "Statements that failed",
+            "Failed database statements",
             failed_statements.clone(),
         );
         registry.register(
             "db_statement_duration_seconds",
-            "Time of a statement",
+            "Database statement duration in seconds",
             statement_latency.clone(),
         );
-        let batches = Family::new_with_constructor((|| Histogram::new(KEYS)) as fn() -> Histogram);
-        registry.register("batch_keys", "Look-ups done as one", batches.clone());
+        let batches = Family::new_with_constructor(
+            (|| Histogram::new(BATCH_SIZE_BUCKETS)) as fn() -> Histogram,
+        );
+        registry.register("batch_size", "Keys per batch", batches.clone());
         let pool = Arc::default();
-        registry.register_collector(Box::new(Pool(Arc::clone(&pool))));
-        let own = own(&mut registry);
+        registry.register_collector(Box::new(PoolCollector(Arc::clone(&pool))));
+        let more = register_more(&mut registry);
         let registry = Arc::new(registry);
         let metrics = Self {
             registry,
@@ -108,11 +115,11 @@ impl Metrics {
             batches,
             pool,
         };
-        (metrics, own)
+        (metrics, more)
     }
 
-    /// Counts a statement.
-    pub fn statement(&self, elapsed: Duration, failed: bool) {
+    /// Counts a database statement and its duration.
+    pub fn record_statement(&self, elapsed: Duration, failed: bool) {
         self.statements.inc();
         self.statement_latency.observe(elapsed.as_secs_f64());
         if failed {
@@ -120,38 +127,38 @@ impl Metrics {
         }
     }
 
-    /// Gathers look-ups, and counts the batches under this name.
-    pub fn batches<L>(&self, of: &'static str, loader: L) -> DataLoader<BatchLoader<L>> {
+    /// Returns a loader that batches look-ups, and counts their sizes under the label `name`.
+    pub fn batch_loader<L>(&self, name: &'static str, loader: L) -> DataLoader<BatchLoader<L>> {
         let batches = self.batches.clone();
         BatchLoader::data_loader(loader, move |keys| {
             let count = u32::try_from(keys).unwrap_or(u32::MAX);
-            batches.get_or_create(&Batch { of }).observe(count.into());
+            batches.get_or_create(&BatchLabels { loader: name }).observe(count.into());
         })
     }
 
-    /// Begins to count a request by its route, never by its path: that would be a series for each
-    /// user.
-    pub(crate) fn begin(&self, request: &Request) -> Count<'_> {
+    /// Starts the timer of a request. It is labelled by its route: with its path there would be a
+    /// series for each object.
+    pub(crate) fn start_request(&self, request: &Request) -> RequestTimer<'_> {
         let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
-        Count {
+        RequestTimer {
             metrics: self,
-            method: method(request.method()),
+            method: method_label(request.method()),
             route: route.into(),
             start: Instant::now(),
         }
     }
 
-    /// Shows the connections of a pool, the first that is given.
-    pub(crate) fn watch(&self, pool: &DatabaseConnection) {
+    /// Adds the connections of a pool to the metrics. Only the first pool is observed.
+    pub(crate) fn observe_pool(&self, pool: &DatabaseConnection) {
         let _ = self.pool.set(pool.clone());
     }
 
-    /// All figures as text.
+    /// Renders all metrics as text.
     #[must_use]
-    pub fn show(&self) -> Response {
+    pub fn render(&self) -> Response {
         let mut text = String::new();
         match encode(&mut text, &self.registry) {
-            Ok(()) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),
+            Ok(()) => ([(header::CONTENT_TYPE, OPENMETRICS_TYPE)], text).into_response(),
             Err(error) => {
                 crate::problem::Problem::from(schema::Error::internal(error)).into_response()
             }
@@ -159,8 +166,9 @@ impl Metrics {
     }
 }
 
-/// The name of a method. A client may make up others, each of which would be a series.
-fn method(method: &Method) -> &'static str {
+/// Returns the label of a method: `other` for those that clients make up, each of which would be a
+/// series.
+fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
@@ -173,21 +181,21 @@ fn method(method: &Method) -> &'static str {
     }
 }
 
-/// A request that is being answered.
-pub(crate) struct Count<'a> {
+/// The timer of a request.
+pub(crate) struct RequestTimer<'a> {
     metrics: &'a Metrics,
     method: &'static str,
     route: Arc<str>,
     start: Instant,
 }
 
-impl Count<'_> {
-    /// Counts the request with what it came to.
-    pub(crate) fn end(self, response: &Response) {
+impl RequestTimer<'_> {
+    /// Counts the request with its duration and the status of the response.
+    pub(crate) fn record_response(self, response: &Response) {
         let Self { metrics, method, route, start } = self;
         let elapsed = start.elapsed().as_secs_f64();
-        metrics.latency.get_or_create(&Route { route: Arc::clone(&route) }).observe(elapsed);
+        metrics.latency.get_or_create(&RouteLabels { route: Arc::clone(&route) }).observe(elapsed);
         let status = response.status().as_u16();
-        metrics.requests.get_or_create(&Answer { method, route, status }).inc();
+        metrics.requests.get_or_create(&RequestLabels { method, route, status }).inc();
     }
 }

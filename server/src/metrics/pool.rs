@@ -1,4 +1,4 @@
-//! The connections to the database, looked at when somebody asks.
+//! The connections of the database pool, read when metrics are rendered.
 
 use std::{
     fmt,
@@ -13,14 +13,18 @@ use prometheus_client::{
 use sea_orm::{DatabaseConnection, DbBackend};
 
 #[derive(Debug)]
-pub(super) struct Pool(pub(super) Arc<OnceLock<DatabaseConnection>>);
+pub(super) struct PoolCollector(pub(super) Arc<OnceLock<DatabaseConnection>>);
 
-impl Collector for Pool {
+impl Collector for PoolCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Some((open, idle)) = self.0.get().and_then(connections) else { return Ok(()) };
+        let Some((size, idle)) = self.0.get().and_then(pool_size) else { return Ok(()) };
         for (name, help, value) in [
-            ("db_connections", "Connections to the database", i64::from(open)),
-            ("db_connections_idle", "Connections that wait for work", count(idle)),
+            ("db_connections", "Connections in the pool", i64::from(size)),
+            (
+                "db_connections_idle",
+                "Idle connections in the pool",
+                i64::try_from(idle).unwrap_or(i64::MAX),
+            ),
         ] {
             let gauge = ConstGauge::new(value);
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
@@ -29,7 +33,8 @@ impl Collector for Pool {
     }
 }
 
-fn connections(database: &DatabaseConnection) -> Option<(u32, usize)> {
+/// Returns the numbers of all and of idle connections.
+fn pool_size(database: &DatabaseConnection) -> Option<(u32, usize)> {
     match database.get_database_backend() {
         DbBackend::Postgres => {
             let pool = database.get_postgres_connection_pool();
@@ -41,8 +46,4 @@ fn connections(database: &DatabaseConnection) -> Option<(u32, usize)> {
         }
         _ => None,
     }
-}
-
-fn count(connections: usize) -> i64 {
-    i64::try_from(connections).unwrap_or(i64::MAX)
 }

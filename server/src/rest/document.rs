@@ -20,7 +20,7 @@ use super::{
     body::JsonBody,
     input::{InputField, InputTypes, snake_case},
 };
-use crate::{graphql, openapi};
+use crate::openapi;
 
 /// The schema that the documents of routes run on.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl<E: Executor> RouteSchema<E> {
         let mut query = parse_query(&source).map_err(|error| error.to_string())?;
         query.fragments.retain(|name, _| source.contains(&format!("...{name}")));
         // Direct JSON needs it.
-        if !graphql::distinct(&query) {
+        if !graphql_http::has_unique_keys(&query) {
             return Err(format!("a document selects a field twice: {source}"));
         }
         let variables = query.operations.iter().flat_map(|(_, one)| &one.node.variable_definitions);

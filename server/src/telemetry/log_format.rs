@@ -1,4 +1,4 @@
-//! The trace at the end of each log line.
+//! Log lines that end with the IDs of their trace and span.
 
 use std::fmt;
 
@@ -13,27 +13,27 @@ use tracing_subscriber::{
 
 use super::traces;
 
-/// Adds to a format which trace and which span a line is of, by the names that OpenTelemetry has
-/// for it ("Trace Context in non-OTLP Log Formats").
-pub(super) struct Traced<F> {
+/// A format with trace and span IDs added, by the names of OpenTelemetry ("Trace Context in non-OTLP
+/// Log Formats").
+pub(super) struct WithTraceIds<F> {
     format: F,
     json: bool,
 }
 
-impl Traced<Format<Full>> {
+impl WithTraceIds<Format<Full>> {
     pub(super) fn text(format: Format<Full>, ansi: bool) -> Self {
-        // Else colours are lost on the way through the line that is added to.
+        // Each line is formatted into a string first, where colours would be off by default.
         Self { format: format.with_ansi(ansi), json: false }
     }
 }
 
-impl<F> Traced<F> {
+impl<F> WithTraceIds<F> {
     pub(super) fn json(format: F) -> Self {
         Self { format, json: true }
     }
 }
 
-impl<S, N, F> FormatEvent<S, N> for Traced<F>
+impl<S, N, F> FormatEvent<S, N> for WithTraceIds<F>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -45,7 +45,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let Some((trace, span)) = traces::under_way() else {
+        let Some((trace, span)) = traces::current_ids() else {
             return self.format.format_event(ctx, writer, event);
         };
         let mut line = String::new();

@@ -1,4 +1,4 @@
-//! Logs on standard error, and traces where a collector is named.
+//! Logs to standard error, and traces if a collector is configured.
 
 mod log_format;
 pub(crate) mod traces;
@@ -11,46 +11,53 @@ use tracing::Instrument;
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
 use crate::settings::{LogFormat, Settings};
-use log_format::Traced;
-use traces::Traces;
+use log_format::WithTraceIds;
+use traces::TracerGuard;
 
-/// Crates that write headers or values at their finer levels: tokens would show.
-const CAPPED: [&str; 4] = ["h2=info", "hyper_util=info", "reqwest=info", "sqlx=info"];
+/// Limits on the levels of crates that log headers or values, such as tokens, at finer ones.
+const LEVEL_CAPS: [&str; 4] = ["h2=info", "hyper_util=info", "reqwest=info", "sqlx=info"];
 
-/// Starts to log, and to trace under the name of the service. Hold what it gives to the end.
+/// Starts logs, and traces under the name of the service. Keep the guard until the service ends.
 ///
 /// # Errors
-/// Says what is wrong with the filter, or with the way to the collector.
-pub fn start(name: &'static str, settings: &Settings) -> Result<Traces, String> {
-    let filter = filter(&settings.log).map_err(|error| format!("LOG: {error}"))?;
+/// Describes the problem with the log filter or with the settings of the collector.
+pub fn init(name: &'static str, settings: &Settings) -> Result<TracerGuard, String> {
+    let filter = parse_filter(&settings.log).map_err(|error| format!("LOG: {error}"))?;
     let ansi = std::io::stderr().is_terminal();
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(ansi)
         .with_writer(std::io::stderr);
     let started = match settings.log_format {
-        LogFormat::Text => logs.map_event_format(|format| Traced::text(format, ansi)).try_init(),
+        LogFormat::Text => {
+            logs.map_event_format(|format| WithTraceIds::text(format, ansi)).try_init()
+        }
         LogFormat::Json => {
-            logs.json().flatten_event(true).map_event_format(Traced::json).try_init()
+            logs.json().flatten_event(true).map_event_format(WithTraceIds::json).try_init()
         }
     };
     started.map_err(|error| error.to_string())?;
-    Traces::start(name)
+    TracerGuard::start_if_configured(name)
 }
 
-fn filter(text: &str) -> Result<EnvFilter, ParseError> {
+fn parse_filter(text: &str) -> Result<EnvFilter, ParseError> {
     let mut filter = EnvFilter::builder().parse(text)?;
-    for directive in CAPPED {
+    for directive in LEVEL_CAPS {
         filter = filter.add_directive(directive.parse()?);
     }
     Ok(filter)
 }
 
-/// Runs work in a task of its own, which goes on to its end also where nobody waits for it any
-/// more. What it logs and does stays with the request that it is for.
-pub fn spawn<F>(work: F) -> JoinHandle<F::Output>
+/// Wraps work that runs in another task, so that its logs and spans belong to the trace of the caller.
+pub(crate) fn in_current_context<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    work.in_current_span().with_current_context()
+}
+
+/// Runs work in a task of its own, which ends even if its caller is cancelled. Its logs and spans
+/// belong to the trace of the caller.
+pub fn spawn_instrumented<F>(work: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    tokio::spawn(work.in_current_span().with_current_context())
+    tokio::spawn(in_current_context(work))
 }

@@ -1,9 +1,8 @@
-//! Traces, sent to a collector by OTLP over HTTP: off unless the standard variables of
-//! OpenTelemetry name one.
+//! Traces, sent to a collector by OTLP over HTTP. They are off unless the standard variables of
+//! OpenTelemetry name a collector.
 //!
-//! Names and attributes are those of its semantic conventions for HTTP and for databases. A client
-//! names the trace that a request is a part of, and one service names it to the other, by W3C Trace
-//! Context.
+//! Names and attributes are those of its semantic conventions for HTTP and for databases. Requests
+//! carry their trace in W3C Trace Context, from clients and between services.
 
 use std::{env, sync::OnceLock, time::SystemTime};
 
@@ -31,17 +30,17 @@ use opentelemetry_sdk::{
 use reqwest::StatusCode;
 use sea_orm::{DbBackend, metric::Info};
 
-/// Makes spans where traces are on. One for the process, as the log is.
+/// The tracer of the process, if traces are on.
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
-/// Sends what is left at its end.
-#[must_use = "traces end with it"]
-pub struct Traces(Option<SdkTracerProvider>);
+/// Keeps traces on; sends the last spans when dropped.
+#[must_use = "traces end when it is dropped"]
+pub struct TracerGuard(Option<SdkTracerProvider>);
 
-impl Traces {
-    /// Starts to trace, if that is wanted.
-    pub(super) fn start(name: &'static str) -> Result<Self, String> {
-        if !wanted() {
+impl TracerGuard {
+    /// Starts traces if a collector is configured.
+    pub(super) fn start_if_configured(name: &'static str) -> Result<Self, String> {
+        if !is_configured() {
             return Ok(Self(None));
         }
         for name in ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"] {
@@ -52,31 +51,32 @@ impl Traces {
         let exporter = SpanExporter::builder().with_http().build();
         let exporter = exporter.map_err(|error| format!("OTEL_EXPORTER_OTLP_*: {error}"))?;
         let resource = Resource::builder();
-        let resource = if named() { resource } else { resource.with_service_name(name) };
+        let resource = if has_service_name() { resource } else { resource.with_service_name(name) };
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
             .with_resource(resource.build())
             .build();
-        // Only the first of a process counts, as with logs.
+        // A process has one tracer, the first that is set.
         let _ = TRACER.set(provider.tracer(env!("CARGO_PKG_NAME")));
         Ok(Self(Some(provider)))
     }
 }
 
-impl Drop for Traces {
+impl Drop for TracerGuard {
     fn drop(&mut self) {
         if let Some(Err(error)) = self.0.as_ref().map(SdkTracerProvider::shutdown) {
-            tracing::warn!(%error, "the last spans were not sent");
+            tracing::warn!(%error, "failed to send the last spans");
         }
     }
 }
 
-/// A variable that is set to something.
+/// Returns an environment variable; `None` if it is empty.
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn wanted() -> bool {
+/// Returns true if the variables name a collector and do not switch traces off.
+fn is_configured() -> bool {
     let collector = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
     let disabled = variable("OTEL_SDK_DISABLED").is_some_and(|v| v.eq_ignore_ascii_case("true"));
     collector.into_iter().any(|name| variable(name).is_some())
@@ -84,20 +84,20 @@ fn wanted() -> bool {
         && variable("OTEL_TRACES_EXPORTER").is_none_or(|exporter| exporter == "otlp")
 }
 
-/// Whether the operator names the service.
-fn named() -> bool {
+/// Returns true if the variables name the service.
+fn has_service_name() -> bool {
     let attributes = variable("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
     variable("OTEL_SERVICE_NAME").is_some()
         || attributes.split(',').any(|pair| pair.trim_start().starts_with("service.name="))
 }
 
-/// Whether anybody collects traces.
-pub(crate) fn on() -> bool {
+/// Returns true if traces are on.
+pub(crate) fn is_enabled() -> bool {
     TRACER.get().is_some()
 }
 
-/// The trace and the span that this task works for.
-pub(super) fn under_way() -> Option<(TraceId, SpanId)> {
+/// Returns the trace and span of the current task; `None` outside a trace.
+pub(super) fn current_ids() -> Option<(TraceId, SpanId)> {
     TRACER.get()?;
     let context = Context::current();
     let span = context.span();
@@ -105,12 +105,15 @@ pub(super) fn under_way() -> Option<(TraceId, SpanId)> {
     span.is_valid().then(|| (span.trace_id(), span.span_id()))
 }
 
-/// Answers a request as a span, in the trace that the client names. What looks after the service
-/// every few seconds is left out.
-pub(crate) async fn layer(request: Request, next: Next) -> Response {
+/// Wraps a request in a server span, in the trace of the client. Health checks and metrics, which
+/// are requested every few seconds, get none.
+pub(crate) async fn middleware(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let inside = route.is_some_and(|route| route.starts_with("/health/") || route == "/metrics");
-    let Some(tracer) = TRACER.get().filter(|_| !inside) else { return next.run(request).await };
+    let is_monitoring =
+        route.is_some_and(|route| route.starts_with("/health/") || route == "/metrics");
+    let Some(tracer) = TRACER.get().filter(|_| !is_monitoring) else {
+        return next.run(request).await;
+    };
     let parent = TraceContextPropagator::new().extract(&HeaderExtractor(request.headers()));
     let method = request.method().as_str();
     let mut attributes = vec![
@@ -123,7 +126,7 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
     let context = parent.with_span(span.start_with_context(tracer, &parent));
     let response = next.run(request).with_context(context.clone()).await;
     let (span, status) = (context.span(), response.status());
-    span.set_attribute(answered(status));
+    span.set_attribute(status_attribute(status));
     if status.is_server_error() {
         span.set_status(Status::error(""));
     }
@@ -131,12 +134,13 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
     response
 }
 
-/// A request to the other service, under way.
-pub(crate) struct Call(<SdkTracer as Tracer>::Span);
+/// The span of a request to another service.
+pub(crate) struct ClientSpan(<SdkTracer as Tracer>::Span);
 
-/// Makes a request to the other service a part of the trace under way, if there is one.
-pub(crate) fn call(request: &mut reqwest::Request) -> Option<Call> {
-    under_way()?;
+/// Starts the span of a request to another service, and adds the trace to its headers; `None` outside
+/// a trace.
+pub(crate) fn start_client_span(request: &mut reqwest::Request) -> Option<ClientSpan> {
+    current_ids()?;
     let (method, url) = (request.method().as_str(), request.url());
     let mut attributes = vec![
         KeyValue::new("http.request.method", method.to_owned()),
@@ -150,14 +154,14 @@ pub(crate) fn call(request: &mut reqwest::Request) -> Option<Call> {
     let context = Context::new().with_remote_span_context(span.span_context().clone());
     TraceContextPropagator::new()
         .inject_context(&context, &mut HeaderInjector(request.headers_mut()));
-    Some(Call(span))
+    Some(ClientSpan(span))
 }
 
-impl Call {
-    /// Ends the span with the status that came, if one came.
-    pub(crate) fn answered(mut self, status: Option<StatusCode>) {
+impl ClientSpan {
+    /// Ends the span with the status of the response; `None` if no response came.
+    pub(crate) fn end_with_status(mut self, status: Option<StatusCode>) {
         if let Some(status) = status {
-            self.0.set_attribute(answered(status));
+            self.0.set_attribute(status_attribute(status));
         }
         if status.is_none_or(|status| !status.is_success()) {
             self.0.set_status(Status::error(""));
@@ -166,26 +170,26 @@ impl Call {
     }
 }
 
-fn answered(status: StatusCode) -> KeyValue {
+fn status_attribute(status: StatusCode) -> KeyValue {
     KeyValue::new("http.response.status_code", i64::from(status.as_u16()))
 }
 
-/// Makes a span of a statement that is done, if a trace is under way. Its values are left out.
-pub(crate) fn statement(info: &Info<'_>) {
-    let Some(tracer) = TRACER.get().filter(|_| under_way().is_some()) else { return };
+/// Records a finished statement as a span of the current trace, without its values.
+pub(crate) fn record_statement(info: &Info<'_>) {
+    let Some(tracer) = TRACER.get().filter(|_| current_ids().is_some()) else { return };
     let now = SystemTime::now();
     let text = &info.statement.sql;
-    let word = text.split_whitespace().next().unwrap_or_default();
+    let operation = text.split_whitespace().next().unwrap_or_default();
     let system = match info.statement.db_backend {
         DbBackend::Sqlite => "sqlite",
         _ => "postgresql",
     };
-    let mut span = SpanBuilder::from_name(word.to_owned())
+    let mut span = SpanBuilder::from_name(operation.to_owned())
         .with_kind(SpanKind::Client)
         .with_start_time(now.checked_sub(info.elapsed).unwrap_or(now))
         .with_attributes([
             KeyValue::new("db.system.name", system),
-            KeyValue::new("db.operation.name", word.to_owned()),
+            KeyValue::new("db.operation.name", operation.to_owned()),
             KeyValue::new("db.query.text", text.clone()),
         ])
         .start(tracer);

@@ -1,5 +1,5 @@
-//! The files that the pages load, as they lie in `assets/`: the large ones packed once, when they were made, and
-//! unpacked only for a client that cannot.
+//! The files in `assets/` that the pages load. The large ones are stored as gzip, and decompressed only for
+//! clients that do not accept it.
 
 use std::io::Read as _;
 
@@ -17,27 +17,27 @@ use flate2::read::GzDecoder;
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// Every path below `/assets/` with its file.
-pub(super) fn all() -> [(&'static str, Asset); 7] {
+/// Returns every path below `/assets/` with its file.
+pub(super) fn static_assets() -> [(&'static str, Asset); 7] {
     [
         (
             "/assets/icon.svg",
-            Asset::plain("image/svg+xml", include_bytes!("../../assets/icon.svg")),
+            Asset::uncompressed("image/svg+xml", include_bytes!("../../assets/icon.svg")),
         ),
-        ("/assets/page.css", Asset::plain(CSS, include_bytes!("../../assets/page.css"))),
-        ("/assets/docs.css", Asset::packed(CSS, include_bytes!("../../assets/docs.css.gz"))),
-        ("/assets/docs.js", Asset::packed(SCRIPT, include_bytes!("../../assets/docs.js.gz"))),
+        ("/assets/page.css", Asset::uncompressed(CSS, include_bytes!("../../assets/page.css"))),
+        ("/assets/docs.css", Asset::gzipped(CSS, include_bytes!("../../assets/docs.css.gz"))),
+        ("/assets/docs.js", Asset::gzipped(SCRIPT, include_bytes!("../../assets/docs.js.gz"))),
         (
             "/assets/graphiql.css",
-            Asset::packed(CSS, include_bytes!("../../assets/graphiql.css.gz")),
+            Asset::gzipped(CSS, include_bytes!("../../assets/graphiql.css.gz")),
         ),
         (
             "/assets/graphiql.js",
-            Asset::packed(SCRIPT, include_bytes!("../../assets/graphiql.js.gz")),
+            Asset::gzipped(SCRIPT, include_bytes!("../../assets/graphiql.js.gz")),
         ),
         (
             "/assets/third-party.txt",
-            Asset::packed(
+            Asset::gzipped(
                 "text/plain; charset=utf-8",
                 include_bytes!("../../assets/third-party.txt.gz"),
             ),
@@ -45,64 +45,64 @@ pub(super) fn all() -> [(&'static str, Asset); 7] {
     ]
 }
 
-/// A file with its validator.
+/// A file with its entity tag.
 #[derive(Clone)]
 pub(super) struct Asset {
     content_type: &'static str,
     etag: String,
     body: Bytes,
-    packed: bool,
+    gzipped: bool,
 }
 
 impl Asset {
-    fn plain(content_type: &'static str, body: &'static [u8]) -> Self {
+    fn uncompressed(content_type: &'static str, body: &'static [u8]) -> Self {
         Self::new(content_type, Bytes::from_static(body), false)
     }
 
-    fn packed(content_type: &'static str, body: &'static [u8]) -> Self {
+    fn gzipped(content_type: &'static str, body: &'static [u8]) -> Self {
         Self::new(content_type, Bytes::from_static(body), true)
     }
 
-    pub(super) fn owned(content_type: &'static str, body: String) -> Self {
+    pub(super) fn dynamic(content_type: &'static str, body: String) -> Self {
         Self::new(content_type, Bytes::from(body), false)
     }
 
-    fn new(content_type: &'static str, body: Bytes, packed: bool) -> Self {
+    fn new(content_type: &'static str, body: Bytes, gzipped: bool) -> Self {
         let mut crc = Crc::new();
         crc.update(&body);
-        // Weak, since the same validator stands for the packed and the unpacked form.
+        // Weak, because the gzipped and the plain form share it.
         let etag = format!("W/\"{:08x}-{:x}\"", crc.sum(), body.len());
-        Self { content_type, etag, body, packed }
+        Self { content_type, etag, body, gzipped }
     }
 
     pub(super) fn into_route(self) -> MethodRouter {
-        get(async move |headers: HeaderMap| self.answer(&headers))
+        get(async move |headers: HeaderMap| self.response(&headers))
     }
 
-    fn answer(&self, request: &HeaderMap) -> Response {
-        // Asked again each time, at the cost of an empty answer, so that an upgrade shows at once.
+    fn response(&self, request: &HeaderMap) -> Response {
+        // Revalidated each time, at the cost of an empty response, so that an upgrade shows at once.
         let cached =
             [(ETAG, self.etag.as_str()), (CACHE_CONTROL, "no-cache"), (VARY, "accept-encoding")];
-        if list(request, &IF_NONE_MATCH).any(|tag| tag == "*" || tag == self.etag) {
+        if list_header(request, &IF_NONE_MATCH).any(|tag| tag == "*" || tag == self.etag) {
             return (StatusCode::NOT_MODIFIED, cached).into_response();
         }
         let typed = [(CONTENT_TYPE, self.content_type), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
-        if !self.packed {
+        if !self.gzipped {
             return (cached, typed, self.body.clone()).into_response();
         }
-        if list(request, &ACCEPT_ENCODING).any(takes_gzip) {
+        if list_header(request, &ACCEPT_ENCODING).any(accepts_gzip) {
             return (cached, typed, [(CONTENT_ENCODING, "gzip")], self.body.clone())
                 .into_response();
         }
-        match unpack(&self.body) {
+        match gunzip(&self.body) {
             Ok(body) => (cached, typed, body).into_response(),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
     }
 }
 
-/// The elements of a header that is a list.
-fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+/// Returns the elements of a header that is a list.
+fn list_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(name)
         .into_iter()
@@ -111,7 +111,7 @@ fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &
         .map(str::trim)
 }
 
-fn takes_gzip(element: &str) -> bool {
+fn accepts_gzip(element: &str) -> bool {
     let mut parts = element.split(';').map(str::trim);
     let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
     let refused = parts
@@ -120,8 +120,8 @@ fn takes_gzip(element: &str) -> bool {
     named && !refused
 }
 
-pub(super) fn unpack(body: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut unpacked = Vec::new();
-    GzDecoder::new(body).read_to_end(&mut unpacked)?;
-    Ok(unpacked)
+pub(super) fn gunzip(body: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut plain = Vec::new();
+    GzDecoder::new(body).read_to_end(&mut plain)?;
+    Ok(plain)
 }

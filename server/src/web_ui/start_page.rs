@@ -1,62 +1,61 @@
-//! The start page: what the service is, where to go from here, and its routes as the OpenAPI document has them.
+//! The start page: a summary of the service, links, and its routes from the OpenAPI document.
 
 use std::fmt::Write as _;
 
 use utoipa::openapi::path::{Operation, PathItem};
 
-use super::{Link, Pages, escape};
+use super::config::{Card, UiConfig, escape};
 
-pub(super) fn render(pages: &Pages) -> String {
+pub(super) fn render(ui: &UiConfig) -> String {
     format!(
         include_str!("../../assets/index.html"),
-        service = escape(pages.service),
+        service = escape(ui.service),
         version = env!("CARGO_PKG_VERSION"),
-        title = escape(pages.title),
-        summary = escape(pages.summary),
-        cards = cards(pages),
-        routes = routes(pages),
+        title = escape(ui.title),
+        summary = escape(ui.summary),
+        cards = cards(ui),
+        routes = routes(ui),
     )
 }
 
-fn cards(pages: &Pages) -> String {
-    let playground = Link {
+fn cards(ui: &UiConfig) -> String {
+    let playground = Card {
         href: Some("/graphql".to_owned()),
         label: "GraphiQL",
         text: "Write and run queries in the browser",
     };
-    let docs = Link {
+    let docs = Card {
         href: Some("/docs".to_owned()),
         label: "REST documentation",
-        text: "Every route with its answers, to try out",
+        text: "Every route with its responses, to try out",
     };
-    let openapi = Link {
+    let openapi = Card {
         href: Some("/openapi.json".to_owned()),
         label: "OpenAPI document",
         text: "The same for tools and generators",
     };
-    pages
-        .graphiql
+    ui.graphiql
         .then_some(&playground)
         .into_iter()
         .chain([&docs, &openapi])
-        .chain(&pages.links)
-        .map(card)
+        .chain(&ui.cards)
+        .map(render_card)
         .collect()
 }
 
-fn card(link: &Link) -> String {
+fn render_card(card: &Card) -> String {
     let inner =
-        format!("<strong>{}</strong> <span>{}</span>", escape(link.label), escape(link.text));
-    match &link.href {
+        format!("<strong>{}</strong> <span>{}</span>", escape(card.label), escape(card.text));
+    match &card.href {
         Some(href) => format!("<li><a href=\"{}\">{inner}</a></li>\n", escape(href)),
         None => format!("<li><div>{inner}</div></li>\n"),
     }
 }
 
-fn routes(pages: &Pages) -> String {
+fn routes(ui: &UiConfig) -> String {
     let mut rows = String::new();
-    for (path, item) in &pages.openapi.paths.paths {
-        for (method, operation) in operations(item) {
+    for (path, item) in &ui.openapi.paths.paths {
+        for (method, operation) in operations_by_method(item) {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 rows,
@@ -71,7 +70,7 @@ fn routes(pages: &Pages) -> String {
     rows
 }
 
-fn operations(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation)> {
+fn operations_by_method(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation)> {
     [
         ("GET", &item.get),
         ("POST", &item.post),
@@ -83,7 +82,7 @@ fn operations(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation
     .filter_map(|(method, operation)| operation.as_ref().map(|operation| (method, operation)))
 }
 
-/// Where Swagger UI shows an operation; the page itself where the operation has no name.
+/// Returns the link to an operation in Swagger UI; to its page if the operation has no ID.
 fn anchor(operation: &Operation) -> String {
     let tag = operation.tags.iter().flatten().next().map_or("default", String::as_str);
     match &operation.operation_id {

@@ -7,21 +7,19 @@ use utoipa::openapi::{InfoBuilder, OpenApiBuilder, PathsBuilder};
 
 use super::*;
 
-fn pages() -> Pages {
-    let operation = OperationBuilder::new()
-        .summary(Some("Read <one>"))
-        .operation_id(Some("read"))
-        .tag("offers");
-    let paths = PathsBuilder::new().path("/offer/", PathItem::new(HttpMethod::Post, operation));
-    Pages {
-        service: "offers-api",
-        title: "Offers",
-        summary: "What users \"offer\" & more",
-        links: vec![Link { href: None, label: "users-api", text: "The other service" }],
+fn ui() -> UiConfig {
+    let operation =
+        OperationBuilder::new().summary(Some("Read <one>")).operation_id(Some("read")).tag("books");
+    let paths = PathsBuilder::new().path("/book/", PathItem::new(HttpMethod::Post, operation));
+    UiConfig {
+        service: "books-api",
+        title: "Books",
+        summary: "What readers \"lend\" & more",
+        cards: vec![Card { href: None, label: "readers-api", text: "The other service" }],
         graphiql: true,
-        queries: &["query One { offer(id: \"1\") { title } } # <&>"],
+        queries: &["query One { book(id: \"1\") { title } } # <&>"],
         openapi: OpenApiBuilder::new()
-            .info(InfoBuilder::new().title("Offers").version("1"))
+            .info(InfoBuilder::new().title("Books").version("1"))
             .paths(paths)
             .build(),
     }
@@ -33,7 +31,7 @@ async fn get(path: &str, header: Option<(HeaderName, &str)>) -> Response {
         request = request.header(name, value);
     }
     let request = request.body(Body::empty()).unwrap();
-    router(&pages()).unwrap().oneshot(request).await.unwrap()
+    router(&ui()).unwrap().oneshot(request).await.unwrap()
 }
 
 async fn body(response: Response) -> Vec<u8> {
@@ -48,12 +46,12 @@ async fn every_page() -> [String; 3] {
     [
         text(get("/", None).await).await,
         text(get("/docs", None).await).await,
-        text(graphiql(&pages())).await,
+        text(graphiql(&ui())).await,
     ]
 }
 
 #[tokio::test]
-async fn pages_load_only_what_is_served_here() {
+async fn pages_load_only_own_assets() {
     for html in every_page().await {
         let mut assets = 0;
         for (_, rest) in html.match_indices("/assets/").map(|(at, _)| html.split_at(at)) {
@@ -69,8 +67,8 @@ async fn pages_load_only_what_is_served_here() {
 }
 
 #[tokio::test]
-async fn pages_carry_the_policy() {
-    for response in [get("/", None).await, get("/docs", None).await, graphiql(&pages())] {
+async fn pages_have_security_headers() {
+    for response in [get("/", None).await, get("/docs", None).await, graphiql(&ui())] {
         assert_eq!(response.headers()[CONTENT_SECURITY_POLICY], CONTENT_SECURITY);
         assert_eq!(response.headers()[X_CONTENT_TYPE_OPTIONS], "nosniff");
         assert_eq!(response.headers()[REFERRER_POLICY], "no-referrer");
@@ -80,42 +78,42 @@ async fn pages_carry_the_policy() {
 #[tokio::test]
 async fn text_is_escaped() {
     let [index, _, graphiql] = every_page().await;
-    assert!(index.contains("What users &quot;offer&quot; &amp; more"), "{index}");
+    assert!(index.contains("What readers &quot;lend&quot; &amp; more"), "{index}");
     assert!(index.contains("Read &lt;one&gt;"), "{index}");
-    assert!(index.contains("href=\"/docs#/offers/read\""), "{index}");
-    assert!(graphiql.contains("offer(id: \\&quot;1\\&quot;)"), "{graphiql}");
+    assert!(index.contains("href=\"/docs#/books/read\""), "{index}");
+    assert!(graphiql.contains("book(id: \\&quot;1\\&quot;)"), "{graphiql}");
     assert!(graphiql.contains("# &lt;&amp;&gt;"), "{graphiql}");
 }
 
 #[tokio::test]
-async fn graphiql_is_linked_where_it_is_on() {
-    let mut pages = pages();
-    assert!(start_page::render(&pages).contains("href=\"/graphql\""));
-    pages.graphiql = false;
-    assert!(!start_page::render(&pages).contains("href=\"/graphql\""));
+async fn graphiql_is_linked_if_enabled() {
+    let mut ui = ui();
+    assert!(start_page::render(&ui).contains("href=\"/graphql\""));
+    ui.graphiql = false;
+    assert!(!start_page::render(&ui).contains("href=\"/graphql\""));
 }
 
 #[tokio::test]
-async fn packed_files_are_unpacked_for_clients_that_take_no_gzip() {
-    for (path, _) in assets::all() {
+async fn gzipped_files_are_decompressed_for_other_clients() {
+    for (path, _) in assets::static_assets() {
         let plain = get(path, Some((ACCEPT_ENCODING, "br, gzip;q=0"))).await;
         assert!(!plain.headers().contains_key(CONTENT_ENCODING), "{path}");
         let plain = body(plain).await;
         assert!(std::str::from_utf8(&plain).is_ok_and(|text| !text.is_empty()), "{path}");
 
-        let packed = get(path, Some((ACCEPT_ENCODING, "br, gzip"))).await;
-        if packed.headers().contains_key(CONTENT_ENCODING) {
-            let packed = body(packed).await;
-            assert!(packed.len() < plain.len(), "{path}");
-            assert_eq!(assets::unpack(&packed).unwrap(), plain, "{path}");
+        let gzipped = get(path, Some((ACCEPT_ENCODING, "br, gzip"))).await;
+        if gzipped.headers().contains_key(CONTENT_ENCODING) {
+            let gzipped = body(gzipped).await;
+            assert!(gzipped.len() < plain.len(), "{path}");
+            assert_eq!(assets::gunzip(&gzipped).unwrap(), plain, "{path}");
         } else {
-            assert_eq!(body(packed).await, plain, "{path}");
+            assert_eq!(body(gzipped).await, plain, "{path}");
         }
     }
 }
 
 #[tokio::test]
-async fn an_unchanged_file_is_not_sent_again() {
+async fn unchanged_file_returns_304() {
     for path in ["/openapi.json", "/assets/page.css", "/assets/graphiql.js"] {
         let etag = get(path, None).await.headers()[ETAG].to_str().unwrap().to_owned();
         let known = format!("\"other\", {etag}");

@@ -29,8 +29,8 @@ pub(crate) struct OffersClient {
 impl OffersClient {
     pub(crate) fn new(transport: &Transport, metrics: &Metrics) -> Self {
         Self {
-            pages: metrics.batches("offer_pages", transport.clone()),
-            by_id: metrics.batches("offer_by_id", transport.clone()),
+            pages: metrics.batch_loader("offer_pages", transport.clone()),
+            by_id: metrics.batch_loader("offer_by_id", transport.clone()),
         }
     }
 

@@ -5,7 +5,7 @@
 //! circuit, so that no request waits to find out.
 
 use std::{
-    fmt::{self, Display},
+    fmt::Display,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -21,7 +21,7 @@ use reqwest::{Client, Response, Url, header};
 use schema::{Error, ErrorCode, Result, text};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use server::{client, metrics::LATENCY};
+use server::{client, metrics::LATENCY_BUCKETS};
 use tokio::{
     sync::watch,
     time::{sleep, timeout},
@@ -47,7 +47,7 @@ impl TransportMetrics {
     pub(crate) fn new(registry: &mut Registry) -> Self {
         let metrics = Self {
             requests: Family::default(),
-            duration: Histogram::new(LATENCY),
+            duration: Histogram::new(LATENCY_BUCKETS),
             circuit_open: Gauge::default(),
         };
         registry.register(
@@ -105,25 +105,6 @@ pub(crate) struct Transport {
 enum Failure {
     Unresponsive,
     Http(reqwest::Error),
-}
-
-impl Failure {
-    /// Returns true if offers-api cannot be reached, false if it responds with an error status.
-    fn is_unreachable(&self) -> bool {
-        match self {
-            Self::Unresponsive => true,
-            Self::Http(error) => !error.is_status(),
-        }
-    }
-}
-
-impl Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unresponsive => f.write_str("no response, and none to a ping"),
-            Self::Http(error) => error.fmt(f),
-        }
-    }
 }
 
 /// A response of offers-api.
@@ -206,11 +187,16 @@ impl Transport {
         self.metrics.duration.observe(start.elapsed().as_secs_f64());
         match response {
             Ok(body) => Ok(GraphqlResponse { body, metrics: self.metrics.clone() }),
-            Err(failure) => {
-                if failure.is_unreachable() {
+            Err(Failure::Unresponsive) => {
+                self.trip();
+                Err(self.metrics.count_error(&"no response, and none to a ping"))
+            }
+            Err(Failure::Http(error)) => {
+                // An error status shows that offers-api can be reached.
+                if !error.is_status() {
                     self.trip();
                 }
-                Err(self.metrics.count_error(&failure))
+                Err(self.metrics.count_error(&error))
             }
         }
     }
@@ -246,7 +232,8 @@ impl Transport {
 
     async fn post(&self, body: Bytes) -> Result<Response, reqwest::Error> {
         let request = self.client.post(Url::clone(&self.endpoint));
-        client::send(request.header(header::CONTENT_TYPE, "application/json").body(body)).await
+        client::send_traced(request.header(header::CONTENT_TYPE, "application/json").body(body))
+            .await
     }
 
     /// Returns true if offers-api responds, with whatever status.

@@ -1,0 +1,179 @@
+//! GraphQL over HTTP.
+
+use std::sync::Arc;
+
+use async_graphql::{Executor, parser::types::OperationType};
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+
+use crate::{
+    Authenticator, EndpointState, WEBSOCKET_PATH,
+    error::{EndpointErrorCode, RequestError},
+    executor::Operation,
+    negotiation::{self, MediaType},
+    params::RequestParams,
+    response::Outcome,
+};
+
+/// Answers a query in the query string; a browser without a query gets the landing page.
+pub(crate) async fn get<E: Executor, A: Authenticator>(
+    State(state): State<Arc<EndpointState<E, A>>>,
+    request: Request,
+) -> Response {
+    let (head, _) = request.into_parts();
+    let wants_page = negotiation::prefers_html(&head.headers) && head.uri.query().is_none();
+    if let Some(page) = state.landing_page.as_ref().filter(|_| wants_page) {
+        return ([(header::VARY, "accept")], page()).into_response();
+    }
+    let Some(media) = negotiation::negotiate(&head.headers) else { return not_acceptable() };
+    let prepared = async {
+        let viewer = authenticate(&state, &head).await?;
+        reject_mutation(state.executor.prepare(RequestParams::from_uri(&head.uri)?, viewer)?)
+    };
+    answer(&state, media, prepared.await).await
+}
+
+/// Answers a query or a mutation in the body.
+pub(crate) async fn post<E: Executor, A: Authenticator>(
+    State(state): State<Arc<EndpointState<E, A>>>,
+    request: Request,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let Some(media) = negotiation::negotiate(&head.headers) else { return not_acceptable() };
+    let prepared = async {
+        let viewer = authenticate(&state, &head).await?;
+        let body = read_json(head, body, state.executor.limits.max_body_bytes).await?;
+        reject_subscription(state.executor.prepare(RequestParams::from_json(&body)?, viewer)?)
+    };
+    answer(&state, media, prepared.await).await
+}
+
+/// Answers any other method.
+pub(crate) async fn not_allowed(headers: HeaderMap) -> Response {
+    let error = RequestError::new(EndpointErrorCode::MethodNotAllowed, "Use GET or POST.");
+    let media = negotiation::negotiate(&headers).unwrap_or(MediaType::Json);
+    let mut response = respond(media, &Outcome::RequestError(error));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+    response
+}
+
+fn not_acceptable() -> Response {
+    let message =
+        "Accept must allow application/graphql-response+json or application/json, in UTF-8.";
+    let error = RequestError::new(EndpointErrorCode::NotAcceptable, message);
+    respond(MediaType::Json, &Outcome::RequestError(error))
+}
+
+async fn authenticate<E, A: Authenticator>(
+    state: &EndpointState<E, A>,
+    head: &Parts,
+) -> Result<A::Viewer, RequestError> {
+    if let Some(viewer) = head.extensions.get::<A::Viewer>() {
+        return Ok(viewer.clone());
+    }
+    let credentials = state.authenticator.credentials_from_headers(&head.headers);
+    let viewer = match credentials {
+        Ok(credentials) => state.authenticator.authenticate(credentials).await,
+        Err(error) => Err(error),
+    };
+    viewer.map_err(|error| state.authentication_error(error))
+}
+
+async fn read_json(head: Parts, body: Body, max_bytes: usize) -> Result<Bytes, RequestError> {
+    if !is_json(&head.headers) || head.headers.contains_key(header::CONTENT_ENCODING) {
+        let message = "The body must be application/json in UTF-8, without a Content-Encoding.";
+        return Err(RequestError::new(EndpointErrorCode::UnsupportedMediaType, message));
+    }
+    let request = Request::from_parts(head, body);
+    Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => RequestError::new(
+            EndpointErrorCode::PayloadTooLarge,
+            format!("The body is larger than {} KiB.", max_bytes / 1024),
+        ),
+        _ => RequestError::new(
+            EndpointErrorCode::BadRequest,
+            "The body could not be read to its end.",
+        ),
+    })
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return false };
+    let Ok(value) = value.to_str() else { return false };
+    let mut parts = value.split(';').map(str::trim);
+    let json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+    json && parts
+        .filter_map(|part| part.split_once('='))
+        .all(|(name, value)| !name.eq_ignore_ascii_case("charset") || negotiation::is_utf8(value))
+}
+
+fn reject_mutation(operation: Operation) -> Result<Operation, RequestError> {
+    if operation.operation_type == OperationType::Mutation {
+        let message = "A mutation must be sent by POST.";
+        return Err(RequestError::new(EndpointErrorCode::MethodNotAllowed, message));
+    }
+    reject_subscription(operation)
+}
+
+fn reject_subscription(operation: Operation) -> Result<Operation, RequestError> {
+    if operation.operation_type == OperationType::Subscription {
+        let message = format!("A subscription needs a WebSocket at {WEBSOCKET_PATH}.");
+        return Err(RequestError::new(EndpointErrorCode::BadRequest, message));
+    }
+    Ok(operation)
+}
+
+async fn answer<E: Executor, A>(
+    state: &EndpointState<E, A>,
+    media: MediaType,
+    prepared: Result<Operation, RequestError>,
+) -> Response {
+    match prepared {
+        Err(error) => respond(media, &Outcome::RequestError(error)),
+        Ok(operation) => {
+            let is_mutation = operation.operation_type == OperationType::Mutation;
+            let mut response = respond(media, &state.executor.execute(operation).await);
+            if is_mutation {
+                // The response may hold tokens.
+                forbid_caching(&mut response);
+            }
+            response
+        }
+    }
+}
+
+/// Writes the response. One that cannot be serialised is 500 without a body.
+pub(crate) fn respond(media: MediaType, outcome: &Outcome) -> Response {
+    let Ok(body) = outcome.to_json() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let status = match (outcome, media) {
+        (Outcome::Executed(_), _) => StatusCode::OK,
+        (Outcome::RequestError(error), MediaType::GraphqlResponse) => error.status,
+        (Outcome::RequestError(error), MediaType::Json) => error.json_status,
+    };
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, media.header_value());
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    match outcome {
+        Outcome::Executed(response) => add_headers(headers, &response.http_headers),
+        Outcome::RequestError(error) => {
+            add_headers(headers, &error.headers);
+            forbid_caching(&mut response);
+        }
+    }
+    response
+}
+
+fn add_headers(headers: &mut HeaderMap, more: &HeaderMap) {
+    headers.extend(more.iter().map(|(name, value)| (name.clone(), value.clone())));
+}
+
+fn forbid_caching(response: &mut Response) {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}

@@ -1,0 +1,151 @@
+//! GraphQL over HTTP and WebSocket, for any schema of async-graphql on axum.
+//!
+//! One [`Endpoint`] answers at two addresses:
+//!
+//! - [`PATH`]: `POST` and `GET`, by the GraphQL-over-HTTP specification. Where its drafts differ on a
+//!   status, the one that public audits and clients expect is used: 400 and 200, where the draft of
+//!   2026 prefers 422 and 294.
+//! - [`WEBSOCKET_PATH`]: the sub-protocol `graphql-transport-ws`, by the PROTOCOL.md of graphql-ws.
+//!
+//! An application adds its own rules at three seams: [`Authenticator`] identifies clients,
+//! [`ErrorPolicy`] maps errors to HTTP, [`TaskContext`] keeps traces across tasks. `()` implements all
+//! three.
+//!
+//! The path of a request: `negotiation` picks the media type of the response, `params` reads the
+//! parameters, `cache` finds the document or `document` parses it within [`Limits`], `executor` runs it
+//! on a schema behind the work-arounds of `compat`, `response` gives every error a code.
+
+mod authenticator;
+mod cache;
+mod compat;
+mod cost;
+mod document;
+mod error;
+mod executor;
+mod field_collection;
+mod http;
+mod limits;
+mod negotiation;
+mod params;
+mod response;
+mod root_fields;
+mod task_context;
+mod token_limits;
+mod ws;
+
+use std::sync::Arc;
+
+use async_graphql::Executor;
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    response::Response,
+    routing::{any, get},
+};
+use tokio::sync::watch;
+
+use cache::DocumentCache;
+use compat::unknown_default_types::CheckedExecutor;
+use error::RequestError;
+use executor::DocumentExecutor;
+
+pub use authenticator::Authenticator;
+pub use error::{EndpointErrorCode, ErrorPolicy};
+pub use field_collection::has_unique_keys;
+pub use limits::Limits;
+pub use task_context::TaskContext;
+pub use ws::WebSocketLimits;
+
+/// The path of queries and mutations.
+pub const PATH: &str = "/graphql";
+/// The path of WebSockets.
+pub const WEBSOCKET_PATH: &str = "/graphql/ws";
+
+/// Creates the page that a browser is shown.
+pub type LandingPage = Arc<dyn Fn() -> Response + Send + Sync>;
+
+/// A GraphQL endpoint: a schema, and all that it is served with.
+#[derive(Clone)]
+pub struct Endpoint<E, A> {
+    /// The schema. Build it with `disable_suggestions()` if `introspection` is false: suggestions name
+    /// parts of the schema.
+    pub schema: E,
+    /// Identifies clients.
+    pub authenticator: Arc<A>,
+    /// Maps errors to HTTP.
+    pub error_policy: Arc<dyn ErrorPolicy>,
+    /// Keeps the context of requests in other tasks.
+    pub task_context: Arc<dyn TaskContext>,
+    /// True if `__schema` and `__type` may be selected.
+    pub introspection: bool,
+    /// The page for a browser that sends no query.
+    pub landing_page: Option<LandingPage>,
+    /// The limits on requests and documents.
+    pub limits: Limits,
+    /// Root fields of which an operation may select one in all: those that check or create secrets.
+    pub single_use_fields: &'static [&'static str],
+    /// The limits on WebSockets.
+    pub websocket_limits: WebSocketLimits,
+    /// Becomes true when the server shuts down: WebSockets are closed then. Its sender is `closed`
+    /// once the router and the last WebSocket are dropped; a graceful shutdown waits for that.
+    pub shutdown: watch::Receiver<bool>,
+}
+
+impl<E, A> Endpoint<E, A> {
+    /// Creates an endpoint with introspection, without a landing page, that never shuts down.
+    #[must_use]
+    pub fn new(schema: E, authenticator: A) -> Self {
+        Self {
+            schema,
+            authenticator: Arc::new(authenticator),
+            error_policy: Arc::new(()),
+            task_context: Arc::new(()),
+            introspection: true,
+            landing_page: None,
+            limits: Limits::default(),
+            single_use_fields: &[],
+            websocket_limits: WebSocketLimits::default(),
+            shutdown: watch::channel(false).1,
+        }
+    }
+}
+
+/// The state of the handlers.
+struct EndpointState<E, A> {
+    executor: DocumentExecutor<CheckedExecutor<E>>,
+    authenticator: Arc<A>,
+    landing_page: Option<LandingPage>,
+    websocket_limits: WebSocketLimits,
+    shutdown: watch::Receiver<bool>,
+}
+
+impl<E, A> EndpointState<E, A> {
+    fn authentication_error(&self, error: impl Into<async_graphql::Error>) -> RequestError {
+        RequestError::from_authenticator(error, &*self.executor.error_policy)
+    }
+}
+
+/// Returns the routes [`PATH`] and [`WEBSOCKET_PATH`].
+pub fn router<E: Executor, A: Authenticator>(endpoint: Endpoint<E, A>) -> Router {
+    let max_body_bytes = endpoint.limits.max_body_bytes;
+    let methods = get(http::get::<E, A>).post(http::post::<E, A>).fallback(http::not_allowed);
+    let state = EndpointState {
+        executor: DocumentExecutor {
+            schema: CheckedExecutor(endpoint.schema),
+            documents: DocumentCache::new(endpoint.limits.max_cache_bytes),
+            limits: endpoint.limits,
+            single_use_fields: endpoint.single_use_fields,
+            introspection: endpoint.introspection,
+            error_policy: endpoint.error_policy,
+            task_context: endpoint.task_context,
+        },
+        authenticator: endpoint.authenticator,
+        landing_page: endpoint.landing_page,
+        websocket_limits: endpoint.websocket_limits,
+        shutdown: endpoint.shutdown,
+    };
+    Router::new()
+        .route(PATH, methods.layer(DefaultBodyLimit::max(max_body_bytes)))
+        .route(WEBSOCKET_PATH, any(ws::upgrade::<E, A>))
+        .with_state(Arc::new(state))
+}

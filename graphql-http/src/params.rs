@@ -1,0 +1,220 @@
+//! The parameters of a request, in a JSON body or a query string.
+
+use std::collections::HashMap;
+
+use async_graphql::{Value, Variables};
+use axum::{extract::Query, http::Uri};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value as Json;
+
+use crate::error::{EndpointErrorCode, RequestError};
+
+type Result<T> = std::result::Result<T, RequestError>;
+
+/// The well-formed parameters of a request; nothing in them is checked yet.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RequestParams {
+    pub(crate) query: Option<String>,
+    pub(crate) operation_name: Option<String>,
+    variables: Option<Variables>,
+    extensions: Option<Extensions>,
+}
+
+/// A map, since serde also reads a struct from a list.
+type Extensions = HashMap<String, Value>;
+
+impl RequestParams {
+    /// Reads the body of a `POST`.
+    ///
+    /// # Errors
+    /// `BAD_REQUEST`.
+    pub(crate) fn from_json(body: &[u8]) -> Result<Self> {
+        // The first byte excludes lists, which serde would read as the fields in order.
+        if body.trim_ascii_start().first() == Some(&b'{')
+            && let Ok(params) = serde_json::from_slice::<Self>(body)
+        {
+            return params.validate();
+        }
+        Err(explain_malformed(body))
+    }
+
+    /// Reads the query string of a `GET`.
+    ///
+    /// # Errors
+    /// `BAD_REQUEST`.
+    pub(crate) fn from_uri(uri: &Uri) -> Result<Self> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).map_err(|_| {
+            bad_request("The query string is not of the form name=value&name=value.")
+        })?;
+        let mut values: HashMap<String, String> = HashMap::new();
+        for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
+            if NAMES.contains(&name.as_str()) && values.insert(name, value).is_some() {
+                return Err(bad_request("A parameter must not be given twice."));
+            }
+        }
+        let variables = parse_json_param(values.get("variables"), NO_VARIABLES)?;
+        let extensions = parse_json_param(values.get("extensions"), NO_EXTENSIONS)?;
+        let query = values.remove("query");
+        let operation_name = values.remove("operationName");
+        Self { query, operation_name, variables, extensions }.validate()
+    }
+
+    fn validate(mut self) -> Result<Self> {
+        if self.query.is_none() && self.persisted_query_hash()?.is_none() {
+            return Err(bad_request(NO_QUERY));
+        }
+        self.operation_name = self.operation_name.filter(|name| !name.is_empty());
+        Ok(self)
+    }
+
+    /// Returns the hash in `extensions.persistedQuery` (Apollo's automatic persisted queries); `None`
+    /// if there is none.
+    ///
+    /// # Errors
+    /// `BAD_REQUEST` if the hash is malformed or of another version.
+    pub(crate) fn persisted_query_hash(&self) -> Result<Option<[u8; 32]>> {
+        let persisted = self.extensions.as_ref().and_then(|all| all.get("persistedQuery"));
+        let Some(Value::Object(persisted)) = persisted else { return Ok(None) };
+        if persisted.get("version") != Some(&Value::from(1)) {
+            return Err(bad_request("persistedQuery.version must be 1."));
+        }
+        let Some(Value::String(hash)) = persisted.get("sha256Hash") else {
+            return Err(bad_request(NO_HASH));
+        };
+        from_hex(hash).map(Some).ok_or_else(|| bad_request(NO_HASH))
+    }
+
+    pub(crate) fn take_variables(&mut self) -> Variables {
+        self.variables.take().unwrap_or_default()
+    }
+}
+
+const NAMES: [&str; 4] = ["query", "operationName", "variables", "extensions"];
+const NO_QUERY: &str = "query must be a string.";
+const NO_NAME: &str = "operationName must be a string or null.";
+const NO_VARIABLES: &str = "variables must be an object or null.";
+const NO_EXTENSIONS: &str = "extensions must be an object or null.";
+const NO_HASH: &str = "persistedQuery.sha256Hash must be 64 hexadecimal digits.";
+
+/// Parses a parameter that is JSON within the query string; `malformed` is the message of the error.
+fn parse_json_param<T: DeserializeOwned>(
+    text: Option<&String>,
+    malformed: &'static str,
+) -> Result<Option<T>> {
+    text.map_or(Ok(None), |text| serde_json::from_str(text).map_err(|_| bad_request(malformed)))
+}
+
+fn bad_request(message: impl Into<String>) -> RequestError {
+    RequestError::new(EndpointErrorCode::BadRequest, message)
+}
+
+/// Parses a rejected body again to find its malformed part.
+fn explain_malformed(body: &[u8]) -> RequestError {
+    let map = match serde_json::from_slice(body) {
+        Ok(Json::Object(map)) => map,
+        Ok(Json::Array(_)) => {
+            return bad_request("Batches are not supported: send one request at a time.");
+        }
+        Ok(_) => return bad_request("The body must be a JSON object."),
+        Err(_) if body.trim_ascii().is_empty() => return bad_request("The body is missing."),
+        Err(error) => {
+            return bad_request(format!("The body is not JSON: {error}."));
+        }
+    };
+    let is_wrong = |name, fits: fn(&Json) -> bool| map.get(name).is_some_and(|value| !fits(value));
+    let is_text = |value: &Json| value.is_string() || value.is_null();
+    let is_object = |value: &Json| value.is_object() || value.is_null();
+    bad_request(if is_wrong("query", is_text) {
+        NO_QUERY
+    } else if is_wrong("operationName", is_text) {
+        NO_NAME
+    } else if is_wrong("variables", is_object) {
+        NO_VARIABLES
+    } else if is_wrong("extensions", is_object) {
+        NO_EXTENSIONS
+    } else {
+        "A parameter must not be given twice."
+    })
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let digits = text.as_bytes();
+    if digits.len() != 64 {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |at: u8| char::from(at).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code_and_message(error: &RequestError) -> (String, &str) {
+        let error = &error.errors[0];
+        let code = error.extensions.as_ref().and_then(|extensions| extensions.get("code"));
+        let Some(Value::String(code)) = code else { panic!("{error:?} has no code") };
+        (code.clone(), &error.message)
+    }
+
+    #[test]
+    fn malformed_bodies_are_400_and_explained() {
+        for (body, detail) in [
+            ("", "The body is missing."),
+            (" ", "The body is missing."),
+            ("7", "The body must be a JSON object."),
+            (r#"["{ a }"]"#, "Batches are not supported: send one request at a time."),
+            (r#"[{"query":"{ a }"}]"#, "Batches are not supported: send one request at a time."),
+            ("{}", NO_QUERY),
+            (r#"{"query":null}"#, NO_QUERY),
+            (r#"{"query":7}"#, NO_QUERY),
+            (r#"{"query":"{a}","operationName":[]}"#, NO_NAME),
+            (r#"{"query":"{a}","variables":[]}"#, NO_VARIABLES),
+            (r#"{"query":"{a}","variables":"{}"}"#, NO_VARIABLES),
+            (r#"{"query":"{a}","extensions":[]}"#, NO_EXTENSIONS),
+            (r#"{"query":"{a}","query":"{b}"}"#, "A parameter must not be given twice."),
+            (
+                r#"{"extensions":{"persistedQuery":{"version":2,"sha256Hash":""}}}"#,
+                "persistedQuery.version must be 1.",
+            ),
+            (r#"{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"xy"}}}"#, NO_HASH),
+        ] {
+            let error = RequestParams::from_json(body.as_bytes()).expect_err(body);
+            assert_eq!(code_and_message(&error), ("BAD_REQUEST".to_owned(), detail), "{body}");
+        }
+        let error = RequestParams::from_json(b"{").unwrap_err();
+        assert!(error.errors[0].message.starts_with("The body is not JSON: "));
+    }
+
+    #[test]
+    fn query_string_follows_the_rules_of_a_body() {
+        let get = |query: &str| {
+            let query = query.replace(' ', "%20").replace('{', "%7B").replace('}', "%7D");
+            RequestParams::from_uri(
+                &format!("/graphql?{query}").replace('"', "%22").parse().unwrap(),
+            )
+        };
+        let mut params =
+            get(r#"query={ a }&variables={"b":1}&operationName=&extensions=&other=1&other=2"#)
+                .unwrap();
+        assert_eq!(params.query.as_deref(), Some("{ a }"));
+        assert_eq!(params.operation_name, None);
+        assert_eq!(params.take_variables().into_value().to_string(), "{b: 1}");
+        for (query, detail) in [
+            ("", NO_QUERY),
+            ("query=", NO_QUERY),
+            ("query={a}&variables=[]", NO_VARIABLES),
+            ("query={a}&variables={", NO_VARIABLES),
+            ("query={a}&extensions=7", NO_EXTENSIONS),
+            ("query={a}&query={b}", "A parameter must not be given twice."),
+        ] {
+            let error = get(query).expect_err(query);
+            assert_eq!(code_and_message(&error), ("BAD_REQUEST".to_owned(), detail), "{query}");
+        }
+    }
+}

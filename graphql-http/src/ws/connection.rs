@@ -1,0 +1,219 @@
+//! A connection, from its handshake to its close.
+
+use std::{sync::Arc, time::Duration};
+
+use async_graphql::Executor;
+use axum::extract::ws::{Message, WebSocket};
+use serde_json::{Map, Value};
+use tokio::{
+    sync::watch,
+    time::{self, Instant, MissedTickBehavior, timeout},
+};
+
+use super::{
+    message::{self, ClientMessage, Close},
+    operations::{EventKind, OperationEvent, Operations},
+};
+use crate::{Authenticator, EndpointState, response::Outcome};
+
+/// The time for the client to acknowledge the close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+pub(super) struct Connection<E, A: Authenticator> {
+    state: Arc<EndpointState<E, A>>,
+    socket: WebSocket,
+    operations: Operations<E, A>,
+    credentials: Option<A::Credentials>,
+    /// The time of disconnection: before `connection_ack` because it is late, after that because the
+    /// credentials have expired.
+    deadline: Option<Instant>,
+    acknowledged: bool,
+    received_since_ping: bool,
+}
+
+/// The end of a connection.
+enum Disconnect {
+    /// The server closes it.
+    Close(Close),
+    /// The client is gone or does not read.
+    ClientGone,
+}
+
+impl From<Close> for Disconnect {
+    fn from(close: Close) -> Self {
+        Self::Close(close)
+    }
+}
+
+impl<E: Executor, A: Authenticator> Connection<E, A> {
+    pub(super) fn new(
+        state: Arc<EndpointState<E, A>>,
+        socket: WebSocket,
+        credentials: Option<A::Credentials>,
+    ) -> Self {
+        let operations = Operations::new(Arc::clone(&state));
+        let deadline = Some(Instant::now() + state.websocket_limits.init_timeout);
+        Self {
+            state,
+            socket,
+            operations,
+            credentials,
+            deadline,
+            acknowledged: false,
+            received_since_ping: true,
+        }
+    }
+
+    pub(super) async fn run(mut self, protocol_supported: bool) {
+        let disconnect = if protocol_supported {
+            self.run_loop().await
+        } else {
+            Close::unsupported_protocol().into()
+        };
+        // Operations are dropped before the close, which waits for the client.
+        self.operations = Operations::new(Arc::clone(&self.state));
+        if let Disconnect::Close(close) = disconnect
+            && self.send(close.into_message()).await.is_ok()
+        {
+            let acknowledgement = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+            let _ = timeout(CLOSE_TIMEOUT, acknowledgement).await;
+        }
+    }
+
+    async fn run_loop(&mut self) -> Disconnect {
+        let mut shutdown = self.state.shutdown.clone();
+        let interval = self.state.websocket_limits.keep_alive;
+        let mut keep_alive = time::interval_at(Instant::now() + interval, interval);
+        keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            // Each message is written before the next event is received, so that a slow reader delays
+            // its own operations alone.
+            let step = tokio::select! {
+                () = shut_down(&mut shutdown) => Err(Close::going_away().into()),
+                () = sleep_until(self.deadline) => Err(self.deadline_close().into()),
+                _ = keep_alive.tick() => self.send_ping().await,
+                received = self.socket.recv() => self.receive(received).await,
+                event = self.operations.next() => self.send_event(event).await,
+            };
+            if let Err(disconnect) = step {
+                return disconnect;
+            }
+        }
+    }
+
+    fn deadline_close(&self) -> Close {
+        if self.acknowledged { Close::forbidden() } else { Close::init_timeout() }
+    }
+
+    async fn send_ping(&mut self) -> Result<(), Disconnect> {
+        if !std::mem::take(&mut self.received_since_ping) {
+            return Err(Disconnect::ClientGone);
+        }
+        self.send(Message::Ping(axum::body::Bytes::new())).await
+    }
+
+    async fn receive(
+        &mut self,
+        received: Option<Result<Message, axum::Error>>,
+    ) -> Result<(), Disconnect> {
+        self.received_since_ping = true;
+        match received {
+            Some(Ok(Message::Text(text))) => self.handle(ClientMessage::parse(&text)?).await,
+            Some(Ok(Message::Binary(_))) => {
+                Err(Close::invalid_message("Message must be text").into())
+            }
+            // The library answers a ping.
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
+            Some(Ok(Message::Close(_))) | None => Err(Disconnect::ClientGone),
+            Some(Err(error)) => {
+                Err(receive_error(&error, self.state.executor.limits.max_body_bytes))
+            }
+        }
+    }
+
+    async fn handle(&mut self, message: ClientMessage) -> Result<(), Disconnect> {
+        match message {
+            ClientMessage::Init(_) if self.acknowledged => Err(Close::second_init().into()),
+            ClientMessage::Init(payload) => self.initialise(&payload.unwrap_or_default()).await,
+            ClientMessage::Ping(payload) => self.send(message::pong(payload)?).await,
+            ClientMessage::Pong => Ok(()),
+            ClientMessage::Subscribe(..) if !self.acknowledged => Err(Close::unauthorized().into()),
+            ClientMessage::Subscribe(id, params) => {
+                Ok(self.operations.start(id, params, self.credentials.clone())?)
+            }
+            ClientMessage::Complete(id) => {
+                self.operations.stop(&id);
+                Ok(())
+            }
+        }
+    }
+
+    /// Authenticates the client. Credentials in the payload precede those of the handshake.
+    async fn initialise(&mut self, payload: &Map<String, Value>) -> Result<(), Disconnect> {
+        let state = Arc::clone(&self.state);
+        let close = |error| Close::authentication_failed(&state.authentication_error(error));
+        let authenticator = &state.authenticator;
+        if let Some(credentials) = authenticator.credentials_from_payload(payload).map_err(close)? {
+            self.credentials = Some(credentials);
+        }
+        let viewer = authenticator.authenticate(self.credentials.clone());
+        let viewer = timeout(state.websocket_limits.init_timeout, viewer)
+            .await
+            .map_err(|_| Close::init_timeout())?
+            .map_err(close)?;
+        let lifetime = authenticator.lifetime(&viewer);
+        self.deadline = lifetime.and_then(|lifetime| Instant::now().checked_add(lifetime));
+        self.acknowledged = true;
+        self.send(message::ack()?).await
+    }
+
+    async fn send_event(
+        &mut self,
+        OperationEvent { id, kind }: OperationEvent,
+    ) -> Result<(), Disconnect> {
+        let (message, is_last) = match kind {
+            EventKind::Outcome(outcome) => {
+                let is_last = matches!(outcome, Outcome::RequestError(_));
+                (message::result(&id, &outcome, &*self.state.executor.error_policy)?, is_last)
+            }
+            EventKind::Complete => (message::complete(&id)?, true),
+            EventKind::Close(close) => return Err(close.into()),
+        };
+        if is_last {
+            self.operations.stop(&id);
+        }
+        self.send(message).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), Disconnect> {
+        match timeout(self.state.websocket_limits.send_timeout, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Disconnect::ClientGone),
+        }
+    }
+}
+
+/// Waits for the shutdown of the server.
+async fn shut_down(shutdown: &mut watch::Receiver<bool>) {
+    if shutdown.wait_for(|shuts_down| *shuts_down).await.is_err() {
+        // Its sender was dropped.
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Distinguishes a message that is too large from a client that is gone or broken.
+fn receive_error(error: &axum::Error, max_bytes: usize) -> Disconnect {
+    // axum hides the library's own error type.
+    if error.to_string().contains("Space limit exceeded") {
+        Close::too_big(max_bytes).into()
+    } else {
+        Disconnect::ClientGone
+    }
+}

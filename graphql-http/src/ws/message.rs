@@ -1,0 +1,196 @@
+//! The messages and close codes of the protocol.
+
+use axum::extract::ws::{CloseFrame, Message};
+use serde::Serialize;
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::{
+    error::{ErrorPolicy, RequestError},
+    params::RequestParams,
+    response::Outcome,
+};
+
+/// The most bytes of an id, which is stored while its operation runs.
+const MAX_ID_BYTES: usize = 256;
+
+/// A message of a client.
+pub(super) enum ClientMessage {
+    Init(Option<Map<String, Value>>),
+    Ping(Option<Map<String, Value>>),
+    Pong,
+    Subscribe(String, RequestParams),
+    Complete(String),
+}
+
+/// The code and reason of a close frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Close(pub(super) u16, pub(super) String);
+
+impl Close {
+    /// The server shuts down; clients reconnect.
+    pub(super) fn going_away() -> Self {
+        Self(1001, "Going away".to_owned())
+    }
+
+    pub(super) fn too_big(max_bytes: usize) -> Self {
+        Self(1009, format!("Message larger than {} KiB", max_bytes / 1024))
+    }
+
+    pub(super) fn invalid_message(reason: &str) -> Self {
+        Self(4400, reason.to_owned())
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        Self(4401, "Unauthorized".to_owned())
+    }
+
+    /// The credentials are invalid or expired.
+    pub(super) fn forbidden() -> Self {
+        Self(4403, "Forbidden".to_owned())
+    }
+
+    pub(super) fn unsupported_protocol() -> Self {
+        Self(4406, "Subprotocol not acceptable".to_owned())
+    }
+
+    pub(super) fn init_timeout() -> Self {
+        Self(4408, "Connection initialisation timeout".to_owned())
+    }
+
+    pub(super) fn duplicate_id(id: &str) -> Self {
+        // The reason of a close frame has at most 123 bytes (RFC 6455, section 5.5).
+        let end = id.char_indices().map(|(at, _)| at).find(|at| *at > 80).unwrap_or(id.len());
+        Self(4409, format!("Subscriber for {} already exists", &id[..end]))
+    }
+
+    pub(super) fn second_init() -> Self {
+        Self(4429, "Too many initialisation requests".to_owned())
+    }
+
+    /// Returns the close after a failed authentication.
+    pub(super) fn authentication_failed(error: &RequestError) -> Self {
+        if error.rejects_credentials() {
+            Self::forbidden()
+        } else {
+            Self(1013, "Try again later".to_owned())
+        }
+    }
+
+    pub(super) fn into_message(self) -> Message {
+        Message::Close(Some(CloseFrame { code: self.0, reason: self.1.into() }))
+    }
+}
+
+impl ClientMessage {
+    /// Parses a message.
+    ///
+    /// # Errors
+    /// 4400 if it is malformed or of an unknown type.
+    pub(super) fn parse(text: &str) -> Result<Self, Close> {
+        let Ok(Value::Object(mut message)) = serde_json::from_str(text) else {
+            return Err(Close::invalid_message("Message must be a JSON object"));
+        };
+        let kind = message.remove("type");
+        match kind.as_ref().and_then(Value::as_str) {
+            Some("connection_init") => payload(&mut message).map(Self::Init),
+            Some("ping") => payload(&mut message).map(Self::Ping),
+            Some("pong") => payload(&mut message).map(|_| Self::Pong),
+            Some("complete") => id(&mut message).map(Self::Complete),
+            Some("subscribe") => {
+                let id = id(&mut message)?;
+                Ok(Self::Subscribe(id, params(&mut message)?))
+            }
+            _ => Err(Close::invalid_message("Message of an unknown type")),
+        }
+    }
+}
+
+fn payload(message: &mut Map<String, Value>) -> Result<Option<Map<String, Value>>, Close> {
+    match message.remove("payload") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(payload)) => Ok(Some(payload)),
+        Some(_) => Err(Close::invalid_message("payload must be an object")),
+    }
+}
+
+fn id(message: &mut Map<String, Value>) -> Result<String, Close> {
+    match message.remove("id") {
+        Some(Value::String(id)) if !id.is_empty() && id.len() <= MAX_ID_BYTES => Ok(id),
+        _ => Err(Close::invalid_message("id must be a string of 1 to 256 bytes")),
+    }
+}
+
+/// Reads the parameters of an operation, by the rules of a body.
+fn params(message: &mut Map<String, Value>) -> Result<RequestParams, Close> {
+    let payload = payload(message)?.unwrap_or_default();
+    let body =
+        serde_json::to_vec(&payload).map_err(|_| Close::invalid_message("payload is not JSON"))?;
+    let params = RequestParams::from_json(&body)
+        .map_err(|error| Close::invalid_message(&error.errors[0].message))?;
+    if params.query.is_none() {
+        return Err(Close::invalid_message("query must be a string"));
+    }
+    Ok(params)
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ServerMessage<'a, T> {
+    ConnectionAck,
+    Pong {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        payload: Option<Map<String, Value>>,
+    },
+    Next {
+        id: &'a str,
+        payload: T,
+    },
+    Error {
+        id: &'a str,
+        payload: T,
+    },
+    Complete {
+        id: &'a str,
+    },
+}
+
+fn text<T: Serialize>(message: &ServerMessage<'_, T>) -> Result<Message, Close> {
+    // Strings and values that were JSON before cannot fail to be serialised.
+    serde_json::to_string(message).map(Message::text).map_err(|_| internal_error())
+}
+
+fn internal_error() -> Close {
+    Close(4500, "Internal server error".to_owned())
+}
+
+pub(super) fn ack() -> Result<Message, Close> {
+    text::<()>(&ServerMessage::ConnectionAck)
+}
+
+pub(super) fn pong(payload: Option<Map<String, Value>>) -> Result<Message, Close> {
+    text::<()>(&ServerMessage::Pong { payload })
+}
+
+pub(super) fn complete(id: &str) -> Result<Message, Close> {
+    text::<()>(&ServerMessage::Complete { id })
+}
+
+/// Returns `next`, or `error` for a request that was not executed.
+pub(super) fn result(
+    id: &str,
+    outcome: &Outcome,
+    policy: &dyn ErrorPolicy,
+) -> Result<Message, Close> {
+    match outcome {
+        Outcome::RequestError(error) => text(&ServerMessage::Error { id, payload: &error.errors }),
+        Outcome::Executed(_) => {
+            let serialization_failed = |error: serde_json::Error| {
+                policy.mask(&error);
+                internal_error()
+            };
+            let json = outcome.to_json().map_err(serialization_failed)?;
+            let payload: &RawValue = serde_json::from_slice(&json).map_err(serialization_failed)?;
+            text(&ServerMessage::Next { id, payload })
+        }
+    }
+}

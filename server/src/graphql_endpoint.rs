@@ -1,0 +1,124 @@
+//! The GraphQL endpoint of a service: maps viewers and errors to the seams of [`graphql_http`].
+
+use std::{borrow::Cow, fmt::Display, sync::Arc, time::Duration};
+
+use async_graphql::{ObjectType, Schema, SchemaBuilder, ServerError, SubscriptionType};
+use axum::{
+    http::{HeaderMap, StatusCode, header},
+    response::IntoResponse,
+};
+use chrono::Utc;
+use futures_util::{FutureExt, future::BoxFuture};
+use graphql_http::{Endpoint, ErrorPolicy, TaskContext};
+use schema::{Error, Result, Viewer, limits};
+
+use crate::{
+    auth::{Authenticator, bearer_token},
+    client_ip,
+    problem::Problem,
+    telemetry,
+};
+
+/// Builds a schema for clients: with limits, and without suggestions if introspection is off, since
+/// they name parts of the schema.
+#[must_use]
+pub fn public_schema<Q, M, S>(
+    builder: SchemaBuilder<Q, M, S>,
+    introspection: bool,
+) -> Schema<Q, M, S>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
+    let builder = limits::apply(builder);
+    if introspection { builder.finish() } else { builder.disable_suggestions().finish() }
+}
+
+/// Creates an endpoint whose resolvers get a [`Viewer`].
+#[must_use]
+pub fn endpoint<E>(schema: E, authenticator: Authenticator) -> Endpoint<E, TokenAuthenticator> {
+    Endpoint {
+        error_policy: Arc::new(ProblemPolicy),
+        task_context: Arc::new(RequestContext),
+        ..Endpoint::new(schema, TokenAuthenticator(authenticator))
+    }
+}
+
+/// Authenticates clients by access tokens.
+pub struct TokenAuthenticator(Authenticator);
+
+impl graphql_http::Authenticator for TokenAuthenticator {
+    type Credentials = Arc<str>;
+    type Viewer = Viewer;
+    type Error = Error;
+
+    fn credentials_from_headers(&self, headers: &HeaderMap) -> Result<Option<Arc<str>>> {
+        Ok(bearer_token(headers)?.map(Arc::from))
+    }
+
+    async fn authenticate(&self, token: Option<Arc<str>>) -> Result<Viewer> {
+        match token {
+            None => Ok(Viewer::Anonymous),
+            Some(token) => self.0.authenticate(&token).await,
+        }
+    }
+
+    fn lifetime(&self, viewer: &Viewer) -> Option<Duration> {
+        match viewer {
+            Viewer::Anonymous => None,
+            Viewer::User { expires_at, .. } => {
+                Some((*expires_at - Utc::now()).to_std().unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// Gives an error the status and headers that REST gives it.
+struct ProblemPolicy;
+
+impl ErrorPolicy for ProblemPolicy {
+    fn http(&self, error: &ServerError) -> Option<(StatusCode, HeaderMap)> {
+        let problem = Problem::from(error.source::<Error>()?.clone());
+        let (mut head, _) = problem.into_response().into_parts();
+        head.headers.remove(header::CONTENT_TYPE);
+        Some((head.status, head.headers))
+    }
+
+    fn mask(&self, cause: &dyn Display) -> Cow<'static, str> {
+        Error::internal(cause).detail
+    }
+}
+
+/// Keeps the trace of a mutation, and the client's address on a WebSocket.
+struct RequestContext;
+
+impl TaskContext for RequestContext {
+    fn wrap_mutation(&self, execution: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
+        telemetry::in_current_context(execution).boxed()
+    }
+
+    fn wrap_connection(&self, connection: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
+        client_ip::scope(client_ip::current(), connection).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use graphql_http::EndpointErrorCode;
+    use schema::ErrorCode;
+
+    use crate::problem;
+
+    #[test]
+    fn codes_of_the_endpoint_are_in_the_list_with_the_same_status() {
+        for code in EndpointErrorCode::ALL {
+            let listed = ErrorCode::ALL.iter().find(|listed| listed.as_str() == code.as_str());
+            let listed = *listed.unwrap_or_else(|| panic!("{code:?} is not in ErrorCode"));
+            // The endpoint has a status for each media type here, and REST none.
+            if listed != ErrorCode::PersistedQueryNotFound {
+                assert_eq!(code.http_status(), problem::http_status(listed), "{code:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Behaviour common to all routes of both services.
+
+mod bodies;
+mod compression;
+mod cors;
+mod errors;
+mod headers;
+mod routing;

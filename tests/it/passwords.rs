@@ -1,0 +1,52 @@
+//! Storage of passwords.
+
+use entity::user;
+use sea_orm::EntityTrait;
+use serde_json::json;
+
+use crate::support::fixtures::registration;
+use crate::support::services::Topology;
+
+on_every_topology!(passwords_are_stored_as_argon2id, passwords_are_never_returned);
+
+async fn passwords_are_stored_as_argon2id(topology: Topology) {
+    let services = topology.start_open().await;
+    for name in ["ann", "bob"] {
+        let body = json!({ "login": name, "password": "the same for both" });
+        services.users.post_user(body).await.expect(201);
+    }
+    let rows = services.database.connect().await;
+    let users = user::Entity::find().all(&rows).await.unwrap();
+    let hashes: Vec<_> = users.iter().map(|user| user.password_hash.0.as_str()).collect();
+    assert_eq!(hashes.len(), 2);
+    for hash in &hashes {
+        // $argon2id$v=19$m=19456,t=2,p=1$salt$hash
+        let parts: Vec<_> = hash.split('$').collect();
+        assert_eq!(parts[..4], ["", "argon2id", "v=19", "m=19456,t=2,p=1"], "{hash}");
+        // 16 bytes of salt and 32 of hash in base64.
+        assert_eq!(parts[4..].iter().map(|part| part.len()).collect::<Vec<_>>(), [22, 43]);
+        assert!(!hash.contains("the same"));
+    }
+    assert_ne!(hashes[0], hashes[1]);
+    assert_ne!(hashes[0].split('$').nth(4), hashes[1].split('$').nth(4));
+}
+
+async fn passwords_are_never_returned(topology: Topology) {
+    let services = topology.start_open().await;
+    let body = registration("ann");
+    let password = body["password"].as_str().unwrap().to_owned();
+    let responses = [
+        services.users.post_registration(body).await,
+        services.users.get_user("ann").await,
+        services.users.get_users().await,
+        services.users.patch_user("ann", json!({ "password": "another" })).await,
+    ];
+    for response in responses {
+        assert!(response.status < 300, "{response:?}");
+        let text = response.text();
+        assert!(!text.contains(&password) && !text.contains("argon2"), "{text}");
+        assert!(!text.contains("password"), "{text}");
+    }
+    // `PATCH` does not change the password, so the old one is still valid.
+    services.log_in("ann").await;
+}

@@ -1,0 +1,141 @@
+//! The log of security events.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::client::send;
+use crate::support::fixtures::{password_of, registration};
+use crate::support::services::{Services, Topology};
+use crate::support::wait;
+
+on_every_topology!(events_contain_actor_and_address, refusals_are_logged);
+
+fn events(services: &Services) -> Vec<Value> {
+    let logs = services.logs();
+    let lines = logs.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line["target"] == "security").collect()
+}
+
+/// Waits for the deletion of a user, the last event, and returns all events.
+async fn wait_for_deletion(services: &Services) -> Vec<Value> {
+    let last = |event: &Value| event["message"] == "user_deleted" && event["outcome"] == "success";
+    wait::until("the last event is written", async || {
+        let events = events(services);
+        events.iter().any(last).then_some(events)
+    })
+    .await
+}
+
+fn text(event: &Value, name: &str) -> String {
+    event[name].as_str().unwrap_or_default().to_owned()
+}
+
+async fn events_contain_actor_and_address(topology: Topology) {
+    let settings = topology.set("SECURITY", "strict").set("LOG_FORMAT", "json");
+    let services = settings.set("TRUSTED_PROXIES", "127.0.0.1").start().await;
+    let ann = services.register_and_log_in("ann").await;
+    let as_ann = services.users.bearer(&ann.access_token);
+    for name in ["ann", "hunter2"] {
+        let request = services.users.request(Method::POST, "/user/auth/");
+        let request = request.header("x-forwarded-for", "192.0.2.1");
+        let body = json!({ "username": name, "password": "wrong" });
+        send(request.json(&body)).await.problem(401);
+    }
+    as_ann.patch_user(ann.id, json!({ "email": "ann@example.net" })).await.expect(200);
+    let session = services.log_in("ann").await;
+    let next = services.users.post_refresh(&session["refresh_token"]).await.expect(200).json();
+    services.users.post_refresh(&next["refresh_token"]).await.expect(200);
+    services.users.post_refresh(&session["refresh_token"]).await.problem(401);
+    services.users.post_logout(&ann.refresh_token).await.expect(204);
+    let session = services.log_in("ann").await;
+    let as_ann = services.users.bearer(session["access_token"].as_str().unwrap());
+    as_ann.post_password("wrong", "a wholly new one").await.problem(401);
+    as_ann.post_password(password_of("ann"), "a wholly new one").await.expect(204);
+    let session = services.users.post_login("ann", "a wholly new one").await.expect(200).json();
+    let as_ann = services.users.bearer(session["access_token"].as_str().unwrap());
+    as_ann.delete_user(ann.id).await.expect(204);
+
+    let seen = wait_for_deletion(&services).await;
+    let logged: Vec<_> = seen
+        .iter()
+        .map(|event| {
+            let text = |name| text(event, name);
+            (text("message"), text("outcome"), text("source_ip"), event["user"].as_i64())
+        })
+        .collect();
+    let event = |what: &str, outcome: &str, from: &str, user: Option<i64>| {
+        (what.to_owned(), outcome.to_owned(), from.to_owned(), user)
+    };
+    let (here, elsewhere, id) = ("127.0.0.1", "192.0.2.1", Some(ann.id));
+    assert_eq!(
+        logged,
+        [
+            event("user_created", "success", here, id),
+            event("authn_login_success", "success", here, id),
+            event("authn_login_fail", "failure", elsewhere, id),
+            event("authn_login_fail", "failure", elsewhere, None),
+            event("user_updated", "success", here, id),
+            event("authn_login_success", "success", here, id),
+            event("authn_token_reuse", "failure", here, id),
+            event("authn_logout", "success", here, id),
+            event("authn_login_success", "success", here, id),
+            event("authn_password_change_fail", "failure", here, id),
+            event("authn_password_change", "success", here, id),
+            event("authn_login_success", "success", here, id),
+            event("user_deleted", "success", here, id),
+        ]
+    );
+    let (logs, password) = (services.logs().join("\n"), password_of("ann"));
+    assert!(!logs.contains("hunter2"), "an unknown username may be a password in the wrong field");
+    for secret in [&password, "a wholly new one", &ann.access_token, &ann.refresh_token] {
+        assert!(!logs.contains(secret), "{secret}");
+    }
+}
+
+async fn refusals_are_logged(topology: Topology) {
+    let settings = topology.set("SECURITY", "strict").set("LOG_FORMAT", "json");
+    let services = settings.start().await;
+    let (ann, bob) =
+        (services.register_and_log_in("ann").await, services.register_and_log_in("bob").await);
+    services.users.post_registration(registration("ann")).await.problem(409);
+    wait::until_true("a login is slowed", async || {
+        services.users.post_login("nobody", "wrong").await.status == 429
+    })
+    .await;
+    let as_bob = services.users.bearer(&bob.access_token);
+    wait::until_true("a change of a password is slowed", async || {
+        as_bob.post_password("wrong", "a wholly new one").await.status == 429
+    })
+    .await;
+    as_bob.patch_user(ann.id, json!({ "email": null })).await.problem(403);
+    services.users.delete_user(ann.id).await.problem(401);
+    as_bob.delete_user(ann.id).await.problem(403);
+    as_bob.delete_user(bob.id).await.expect(204);
+
+    let mut logged: Vec<_> = wait_for_deletion(&services).await;
+    logged.retain(|event| {
+        !text(event, "message").starts_with("authn_login") || event["outcome"] == "rate_limited"
+    });
+    let logged: Vec<_> = logged
+        .iter()
+        .map(|event| {
+            let number = |name: &str| event[name].as_i64();
+            assert_eq!(event["source_ip"], "127.0.0.1", "{event}");
+            (text(event, "message"), text(event, "outcome"), number("user"), number("actor"))
+        })
+        .collect();
+    let (ann, bob) = (Some(ann.id), Some(bob.id));
+    let expected = [
+        ("user_created", "failure", None, None),
+        ("authn_login_fail", "rate_limited", None, None),
+        ("authn_password_change_fail", "rate_limited", bob, None),
+        ("user_updated", "failure", ann, bob),
+        ("user_deleted", "failure", ann, None),
+        ("user_deleted", "failure", ann, bob),
+        ("user_deleted", "success", bob, bob),
+    ];
+    for (what, outcome, user, by) in expected {
+        let event = (what.to_owned(), outcome.to_owned(), user, by);
+        assert!(logged.contains(&event), "{event:?} is not among {logged:?}");
+    }
+}

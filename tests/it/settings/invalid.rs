@@ -1,0 +1,157 @@
+//! Invalid settings abort startup.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::support::process::Process;
+use crate::support::settings::{Settings, migrated_folder, setting, settings, valid_settings};
+
+/// Starts a binary. Returns `None` if it fails with one log line that names the setting, else what
+/// happened.
+async fn unexpected_start(
+    binary: &str,
+    folder: &Path,
+    settings: &Settings,
+    name: &str,
+) -> Option<String> {
+    let mut process = Process::start(binary, folder, settings);
+    let status = tokio::time::timeout(Duration::from_secs(10), process.wait()).await;
+    process.kill();
+    let mut logs = process.logs();
+    if binary == "classifieds" {
+        // It migrates and generates a certificate before it reads some of its settings.
+        logs.retain(|line| !line.contains(" INFO ") && !line.contains(" WARN "));
+    }
+    // The line names the variable or the flag.
+    let flag = format!("--{}", name.to_lowercase().replace('_', "-"));
+    match (status, logs.as_slice()) {
+        (Ok(status), [line])
+            if !status.success() && (line.contains(name) || line.contains(&flag)) =>
+        {
+            None
+        }
+        (status, logs) => Some(format!("{binary}, {name}: {status:?}: {logs:#?}")),
+    }
+}
+
+async fn assert_startup_fails(binary: &str, folder: &Path, settings: &Settings, name: &str) {
+    let error = unexpected_start(binary, folder, settings, name).await;
+    assert_eq!(error, None);
+}
+
+#[tokio::test]
+async fn invalid_value_aborts_startup_with_one_line() {
+    let folder = migrated_folder().await;
+    let all = ["users-api", "offers-api", "classifieds"];
+    let users = ["users-api", "classifieds"];
+    let offers = ["offers-api"];
+    let services = ["users-api", "offers-api"];
+    let classifieds = ["classifieds"];
+    fs::write(folder.path().join("no.pem"), "nothing").unwrap();
+    let cases: &[(&[&str], &str, &[&str])] = &[
+        (&all, "DATABASE_URL", &["", "nothing", "mysql://localhost/x", "sqlite:///no/where.db"]),
+        (&all, "SECURITY", &["loose", "SPEC "]),
+        (&all, "LOG", &["=====", "users=loud"]),
+        (&all, "LOG_FORMAT", &["xml"]),
+        (&all, "CORS_ORIGINS", &["not an origin", "https://a.example/path"]),
+        (&users, "ACCESS_TTL", &["soon", "-1s", "0s", "10"]),
+        (&users, "REFRESH_TTL", &["soon"]),
+        (&users[..1], "OFFERS_CA", &["missing.pem", "no.pem"]),
+        (&services[..1], "OFFERS_URL", &["nothing", "ftp://localhost"]),
+        (&users, "JWT_KEY_DIR", &["/dev/null/keys"]),
+        (&offers, "JWKS_URL", &["nothing", "ftp://localhost"]),
+        (&services, "HTTP_ADDR", &["nothing", "127.0.0.1", "127.0.0.1:99999"]),
+        (&services, "HTTPS_ADDR", &["nothing"]),
+        (&classifieds, "USERS_HTTP_ADDR", &["nothing"]),
+        (&classifieds, "OFFERS_HTTPS_ADDR", &["nothing"]),
+    ];
+    let mut errors = Vec::new();
+    for (binaries, name, values) in cases {
+        for binary in *binaries {
+            for value in *values {
+                let mut settings = valid_settings(binary, folder.path());
+                settings.push(setting(name, value));
+                let error = unexpected_start(binary, folder.path(), &settings, name).await;
+                errors.extend(error.map(|text| format!("{value:?}: {text}")));
+            }
+        }
+    }
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
+}
+
+#[tokio::test]
+async fn invalid_key_aborts_startup() {
+    let folder = migrated_folder().await;
+    let keys = folder.path().join("keys");
+    fs::create_dir(&keys).unwrap();
+    fs::write(
+        keys.join("one.pem"),
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+    )
+    .unwrap();
+    let mut settings = valid_settings("users-api", folder.path());
+    settings.push(setting("JWT_KEY_DIR", "keys"));
+    assert_startup_fails("users-api", folder.path(), &settings, "JWT_KEY_DIR").await;
+}
+
+#[tokio::test]
+async fn https_requires_certificate_files() {
+    let folder = migrated_folder().await;
+    for binary in ["users-api", "offers-api"] {
+        let mut settings = valid_settings(binary, folder.path());
+        settings.push(setting("HTTPS_ADDR", "127.0.0.1:0"));
+        assert_startup_fails(binary, folder.path(), &settings, "TLS_CERT").await;
+    }
+}
+
+#[tokio::test]
+async fn service_requires_a_database_and_a_listener() {
+    let folder = migrated_folder().await;
+    for binary in ["users-api", "offers-api"] {
+        let settings = valid_settings(binary, folder.path());
+        assert_startup_fails(binary, folder.path(), &settings[1..], "DATABASE_URL").await;
+        let mut settings = valid_settings(binary, folder.path());
+        settings.push(setting("HTTP_ADDR", "off"));
+        assert_startup_fails(binary, folder.path(), &settings, "HTTP_ADDR").await;
+    }
+}
+
+/// No file is created before the check.
+#[tokio::test]
+async fn classifieds_requires_a_listener_of_each_service() {
+    for name in ["USERS_HTTP_ADDR", "OFFERS_HTTP_ADDR"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = valid_settings("classifieds", folder.path());
+        settings.push(setting(name, "off"));
+        assert_startup_fails("classifieds", folder.path(), &settings, name).await;
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
+
+/// gRPC is not supported.
+#[tokio::test]
+async fn traces_are_exported_over_http_only() {
+    let folder = migrated_folder().await;
+    let tracing = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+    ];
+    for binary in ["users-api", "offers-api", "classifieds"] {
+        let mut all = valid_settings(binary, folder.path());
+        all.extend(settings(tracing));
+        assert_startup_fails(binary, folder.path(), &all, "OTEL_EXPORTER_OTLP_PROTOCOL").await;
+    }
+}
+
+#[tokio::test]
+async fn address_in_use_aborts_startup() {
+    let folder = migrated_folder().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    for binary in ["users-api", "offers-api"] {
+        let mut settings = valid_settings(binary, folder.path());
+        settings.push(setting("HTTP_ADDR", &address));
+        assert_startup_fails(binary, folder.path(), &settings, "HTTP_ADDR").await;
+    }
+}

@@ -1,8 +1,0 @@
-//! What holds for every route of both services.
-
-mod addresses;
-mod bodies;
-mod compression;
-mod cors;
-mod errors;
-mod headers;

@@ -1,8 +1,0 @@
-//! Tokens: what they say, who takes them, and how long.
-
-mod attacks;
-mod claims;
-mod jwt;
-mod keys;
-mod rotation;
-mod sessions;
