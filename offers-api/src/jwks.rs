@@ -1,4 +1,4 @@
-//! The public keys of the Users service (RFC 7517), fetched when they are needed and kept.
+//! A cache of the public keys of the Users service (RFC 7517), which are fetched on demand.
 
 use std::{
     collections::HashMap,
@@ -19,76 +19,77 @@ use server::{
 };
 use tokio::{sync::Mutex, time::Instant};
 
-/// How often the keys are fetched at most, whatever `kid`s arrive.
-const FETCH: Duration = Duration::from_secs(10);
-/// The same while there are none yet.
-const FIRST_FETCH: Duration = Duration::from_secs(1);
-/// How long keys are taken as they are: one that was withdrawn is forgotten after so long.
-const FRESH: Duration = Duration::from_mins(5);
+/// Minimum time between two fetches, for tokens with unknown `kid`s.
+const MIN_REFETCH: Duration = Duration::from_secs(10);
+/// Minimum time between two fetches while there are no keys.
+const MIN_FIRST_REFETCH: Duration = Duration::from_secs(1);
+/// Maximum age of the keys: a key that was withdrawn is accepted for this time.
+const MAX_AGE: Duration = Duration::from_mins(5);
 
 /// The keys by their ids.
 type Keys = Arc<HashMap<String, DecodingKey>>;
 
-/// Verifies access tokens with the keys at an address.
-pub(crate) struct Jwks {
+/// Verifies access tokens with the keys at a URL.
+pub(crate) struct JwksCache {
     client: reqwest::Client,
     url: String,
-    /// The last good set, and when it was fetched.
+    /// The last set that was fetched, and its time.
     keys: RwLock<Option<(Keys, Instant)>>,
-    tried: Mutex<Option<Instant>>,
+    last_attempt: Mutex<Option<Instant>>,
 }
 
-impl Jwks {
+impl JwksCache {
     pub(crate) fn new(client: reqwest::Client, url: String) -> Self {
-        Self { client, url, keys: RwLock::default(), tried: Mutex::default() }
+        Self { client, url, keys: RwLock::default(), last_attempt: Mutex::default() }
     }
 
+    /// Returns the key with this id, and fetches the keys if it is unknown or too old.
     async fn key(&self, kid: &str) -> Result<DecodingKey> {
-        if let Some((keys, fetched)) = self.kept()
-            && fetched.elapsed() < FRESH
+        if let Some((keys, fetched)) = self.cached()
+            && fetched.elapsed() < MAX_AGE
             && let Some(key) = keys.get(kid)
         {
             return Ok(key.clone());
         }
         self.fetch().await;
-        let Some((keys, _)) = self.kept() else {
-            let detail = "The keys that tokens are verified with cannot be fetched.";
+        let Some((keys, _)) = self.cached() else {
+            let detail = "The keys that verify tokens cannot be fetched.";
             return Err(Error::new(ErrorCode::KeysUnavailable, detail).retry_after(1));
         };
         keys.get(kid).cloned().ok_or_else(token::invalid)
     }
 
-    fn kept(&self) -> Option<(Keys, Instant)> {
+    fn cached(&self) -> Option<(Keys, Instant)> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Fetches the keys unless that was just tried. While they cannot be had the last ones serve.
+    /// Fetches the keys unless that was attempted recently. If it fails, the last ones stay.
     async fn fetch(&self) {
-        let mut tried = self.tried.lock().await;
-        let pause = if self.kept().is_some() { FETCH } else { FIRST_FETCH };
-        if tried.is_some_and(|tried| tried.elapsed() < pause) {
+        let mut last_attempt = self.last_attempt.lock().await;
+        let min_interval = if self.cached().is_some() { MIN_REFETCH } else { MIN_FIRST_REFETCH };
+        if last_attempt.is_some_and(|attempt| attempt.elapsed() < min_interval) {
             return;
         }
-        let answer = async {
+        let response = async {
             client::send(self.client.get(&self.url)).await?.error_for_status()?.json().await
         };
-        match answer.await {
+        match response.await {
             Ok(set) => {
                 let now = Instant::now();
-                let keys = Arc::new(usable(&set));
+                let keys = Arc::new(ed25519_keys(&set));
                 *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some((keys, now));
             }
             Err(error) => {
                 let error: reqwest::Error = error;
-                tracing::warn!(%error, "keys not fetched");
+                tracing::warn!(%error, "failed to fetch the public keys");
             }
         }
-        *tried = Some(Instant::now());
+        *last_attempt = Some(Instant::now());
     }
 }
 
-/// The keys of the one kind that signs our tokens.
-fn usable(set: &JwkSet) -> HashMap<String, DecodingKey> {
+/// Returns the Ed25519 keys, the kind that signs tokens.
+fn ed25519_keys(set: &JwkSet) -> HashMap<String, DecodingKey> {
     let keys = set.keys.iter().filter_map(|key| {
         let AlgorithmParameters::OctetKeyPair(parameters) = &key.algorithm else { return None };
         let decoding = DecodingKey::from_jwk(key).ok()?;
@@ -98,7 +99,7 @@ fn usable(set: &JwkSet) -> HashMap<String, DecodingKey> {
     keys.collect()
 }
 
-impl Authenticate for Jwks {
+impl Authenticate for JwksCache {
     fn viewer<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Viewer>> {
         Box::pin(async move {
             let key = self.key(&token::key_id(token, Kind::Access)?).await?;

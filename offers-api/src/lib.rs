@@ -16,7 +16,7 @@ use async_graphql::{
     Context, SDLExportOptions, SchemaBuilder, ValidationMode, dataloader::DataLoader,
 };
 use clap::Args;
-use schema::{BatchLoader, Security, descriptions, limits};
+use schema::{BatchLoader, Security, descriptions, limits, prefetch::OfferConnection};
 use sea_orm::DatabaseConnection;
 use server::{
     app::{self, Parts},
@@ -29,10 +29,13 @@ use server::{
 };
 use tokio::sync::watch;
 
-use graphql::offers::{OfferConnection, OfferMutation, OfferQuery};
-use jwks::Jwks;
+use graphql::{
+    offers::{Offer, OfferMutation, OfferQuery},
+    subscriptions::OfferSubscription,
+};
+use jwks::JwksCache;
 use loaders::OfferLoader;
-use offer_events::{Feed, OfferSubscription};
+use offer_events::Feed;
 
 /// The name of the service.
 pub const NAME: &str = "offers-api";
@@ -98,7 +101,7 @@ fn types() -> SchemaBuilder<OfferQuery, OfferMutation, OfferSubscription> {
     let builder = Schema::build(OfferQuery, OfferMutation, OfferSubscription)
         .enable_federation()
         .enable_subscription_in_federation()
-        .override_output_type_description::<OfferConnection>("A page of offers.");
+        .override_output_type_description::<OfferConnection<Offer>>("A page of offers.");
     descriptions::describe_shared_types(builder)
 }
 
@@ -128,7 +131,7 @@ pub async fn app(
     tokio::spawn(expire_keys(database.clone()));
     let client =
         client::new(own.jwks_ca.as_deref()).map_err(|error| format!("JWKS_CA: {error}"))?;
-    let authenticator: Authenticator = Arc::new(Jwks::new(client, own.jwks_url.to_string()));
+    let authenticator: Authenticator = Arc::new(JwksCache::new(client, own.jwks_url.to_string()));
 
     let outside = limits::apply(types()).data(Arc::clone(&offers)).finish();
     let trusted = types().data(offers).validation_mode(ValidationMode::Fast).finish();

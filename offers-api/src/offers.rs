@@ -220,7 +220,7 @@ impl OffersState {
             let created = self.create_offer.load_owned(new).await?;
             created.ok_or_else(|| Error::internal("the database did not return a new offer"))??
         };
-        self.feed.created(&offer);
+        self.feed.publish_local(&offer);
         Ok(offer)
     }
 

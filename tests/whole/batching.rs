@@ -10,12 +10,24 @@ use crate::metrics::counter;
 use crate::seed::seed;
 use crate::stack::{Layout, Stack};
 
-on_every_stack!(
-    fifty_users_in_a_connection,
-    fifty_users_by_id,
-    fifty_users_by_name,
-    many_queries_at_once,
-    many_lists_at_once,
+/// Runs each scenario with one worker thread and with several, which share the look-ups of a query.
+macro_rules! with_workers {
+    ($($test:ident: $scenario:ident),+ $(,)?) => {
+        $(async fn $test(layout: Layout) {
+            for workers in ["1", "2", "4"] {
+                $scenario(seeded(layout, workers).await).await;
+            }
+        })+
+        on_every_stack!($($test),+);
+    };
+}
+
+with_workers!(
+    fifty_users_in_a_connection: users_in_a_connection,
+    fifty_users_by_id: users_by_id,
+    fifty_users_by_name: users_by_name,
+    many_queries_at_once: queries_at_once,
+    many_lists_at_once: lists_at_once,
 );
 
 /// What `offers-api` has counted: requests of its GraphQL, and statements.
@@ -25,16 +37,15 @@ async fn counts(stack: &Stack) -> [u64; 2] {
     [requests, counter(&stack.offers, "db_statements_total", |_| true).await]
 }
 
-async fn seeded(layout: Layout) -> Stack {
-    let stack = layout.spec().await;
+async fn seeded(layout: Layout, workers: &str) -> Stack {
+    let stack = layout.set("WORKERS", workers).start().await;
     seed(&stack.database, stack.folder(), 50, 3).await;
     let rows = stack.database.connect().await;
     assert_eq!(offer::Entity::find().all(&rows).await.unwrap().len(), 150);
     stack
 }
 
-async fn fifty_users_in_a_connection(layout: Layout) {
-    let stack = seeded(layout).await;
+async fn users_in_a_connection(stack: Stack) {
     let before = counts(&stack).await;
     let query = "{ users(first: 50) { edges { node { username offers { id } } } } }";
     let data = stack.users.query(query).await;
@@ -46,8 +57,7 @@ async fn fifty_users_in_a_connection(layout: Layout) {
 }
 
 /// The same where each user is a field of its own.
-async fn fifty_fields(layout: Layout, argument: impl Fn(usize) -> String) {
-    let stack = seeded(layout).await;
+async fn fifty_fields(stack: Stack, argument: impl Fn(usize) -> String) {
     let before = counts(&stack).await;
     let mut query = "{".to_owned();
     for number in 1..=50 {
@@ -65,18 +75,17 @@ async fn fifty_fields(layout: Layout, argument: impl Fn(usize) -> String) {
     assert_eq!([requests - before[0], statements - before[1]], [1, 1]);
 }
 
-async fn fifty_users_by_id(layout: Layout) {
+async fn users_by_id(stack: Stack) {
     // The demo users are the first ones of a new database.
-    fifty_fields(layout, |number| format!("id: \"{number}\"")).await;
+    fifty_fields(stack, |number| format!("id: \"{number}\"")).await;
 }
 
-async fn fifty_users_by_name(layout: Layout) {
-    fifty_fields(layout, |number| format!("username: \"demo{number}\"")).await;
+async fn users_by_name(stack: Stack) {
+    fifty_fields(stack, |number| format!("username: \"demo{number}\"")).await;
 }
 
 /// Queries of the same moment share requests: fewer requests than queries.
-async fn many_queries_at_once(layout: Layout) {
-    let stack = seeded(layout).await;
+async fn queries_at_once(stack: Stack) {
     let before = counts(&stack).await;
     let asked = (1..=50).map(|number| {
         let api = stack.users.clone();
@@ -96,12 +105,11 @@ async fn many_queries_at_once(layout: Layout) {
 }
 
 /// Lists of the same moment that start at different users, and each gets its own.
-async fn many_lists_at_once(layout: Layout) {
+async fn lists_at_once(stack: Stack) {
     const LIST: &str = "query($first: Int, $after: String, $last: Int, $before: String) {
         users(first: $first, after: $after, last: $last, before: $before) {
             nodes { username offersConnection(first: 2) { nodes { id } } }
             pageInfo { hasPreviousPage hasNextPage } } }";
-    let stack = seeded(layout).await;
     let all = stack.users.query("{ users(first: 50) { edges { cursor } } }").await;
     let cursors: Vec<_> = all["users"]["edges"].as_array().unwrap().iter().collect();
     let cursor = |number: usize| cursors[number - 1]["cursor"].clone();

@@ -1,6 +1,6 @@
-//! Finds the offers that others have made.
+//! Finds the offers that other instances have created.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use async_graphql::dataloader::Loader;
 use entity::offer;
@@ -14,78 +14,75 @@ use tokio::time::{self, MissedTickBehavior};
 use super::{Event, Feed, notify, seen_ids};
 use crate::loaders::OfferLoader;
 
-/// How often to look without a hint.
-const LOOK: Duration = Duration::from_secs(10);
-/// How long a database that is away is left alone.
-const AGAIN: Duration = Duration::from_millis(500);
-/// The most offers that a look takes up; subscribers are told that they have lost more.
-pub(super) const MOST: usize = 50_000;
-/// Rows that are read at once.
-const ROWS: usize = 500;
+/// Time between two polls of the table, with or without notifications.
+const POLL_INTERVAL: Duration = Duration::from_secs(10);
+/// Time to wait after an error of the database.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+/// Maximum number of rows that are read with one statement.
+const ROWS_PER_READ: usize = 500;
 
-/// Follows the table for ever, by hints where there is a PostgreSQL to take them from.
+/// Follows the table for ever: with notifications from the PostgreSQL at `url`, or by polling.
 pub(super) async fn follow(feed: Arc<Feed>, url: Option<String>) {
     loop {
-        let lost = match &url {
-            Some(url) => listen(&feed, url).await,
-            None => look(&feed).await,
+        let error = match &url {
+            Some(url) => listen_loop(&feed, url).await,
+            None => poll_loop(&feed).await,
         };
-        tracing::debug!(?lost, "new offers cannot be followed");
-        time::sleep(AGAIN).await;
+        tracing::debug!(?error, "new offers cannot be followed");
+        time::sleep(RETRY_DELAY).await;
     }
 }
 
-/// Why following has ended.
+/// The reason why following has ended.
 #[derive(Debug)]
-#[allow(dead_code, reason = "told to the log")]
-enum Lost {
-    Connection,
+#[allow(dead_code, reason = "printed in the log")]
+enum FollowError {
+    Disconnected,
     Listener(sqlx::Error),
-    Rows(schema::Error),
+    Read(schema::Error),
 }
 
-impl From<sqlx::Error> for Lost {
+impl From<sqlx::Error> for FollowError {
     fn from(error: sqlx::Error) -> Self {
         Self::Listener(error)
     }
 }
 
-impl From<schema::Error> for Lost {
+impl From<schema::Error> for FollowError {
     fn from(error: schema::Error) -> Self {
-        Self::Rows(error)
+        Self::Read(error)
     }
 }
 
-type Never = std::convert::Infallible;
-
-async fn look(feed: &Feed) -> Result<Never, Lost> {
+async fn poll_loop(feed: &Feed) -> Result<Infallible, FollowError> {
     loop {
         feed.catch_up().await?;
-        time::sleep(LOOK).await;
+        time::sleep(POLL_INTERVAL).await;
     }
 }
 
-async fn listen(feed: &Feed, url: &str) -> Result<Never, Lost> {
+async fn listen_loop(feed: &Feed, url: &str) -> Result<Infallible, FollowError> {
     let mut listener = PgListener::connect(url).await?;
-    // What came while it was away is found by a look, so it has to be noticed.
+    // A lost connection must be an error: polling finds the notifications that were missed.
     listener.eager_reconnect(false);
     listener.listen(notify::CHANNEL).await?;
-    let mut looks = time::interval(LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut polls = time::interval(POLL_INTERVAL);
+    polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            hinted = listener.try_recv() => {
+            received = listener.try_recv() => {
                 let mut ids = Vec::new();
-                let mut hinted = Some(hinted?.ok_or(Lost::Connection)?);
-                while let Some(hint) = hinted {
-                    ids.extend(notify::read(hint.payload()));
-                    hinted = listener.next_buffered();
+                let mut notification = Some(received?.ok_or(FollowError::Disconnected)?);
+                while let Some(received) = notification {
+                    ids.extend(notify::parse_payload(received.payload()));
+                    notification = listener.next_buffered();
                 }
-                feed.take_up(ids).await?;
+                feed.publish_missing(ids).await?;
             }
-            _ = looks.tick() => {
-                // A question to the server, which shows a connection that is dead in silence.
-                time::timeout(LOOK, listener.unlisten("nothing")).await.map_err(|_| Lost::Connection)??;
+            _ = polls.tick() => {
+                // A statement that shows if the connection is dead.
+                let ping = time::timeout(POLL_INTERVAL, listener.unlisten("nothing"));
+                ping.await.map_err(|_| FollowError::Disconnected)??;
                 feed.catch_up().await?;
             }
         }
@@ -93,36 +90,36 @@ async fn listen(feed: &Feed, url: &str) -> Result<Never, Lost> {
 }
 
 impl Feed {
-    /// Looks for offers that nobody has hinted at. The first look only finds where to begin.
+    /// Publishes the offers since the last poll. The first poll only finds the start.
     async fn catch_up(&self) -> Result<()> {
-        let since = self.seen().since();
-        let Some(since) = since else { return self.begin().await };
+        let watermark = self.seen().watermark();
+        let Some(watermark) = watermark else { return self.mark_existing_seen().await };
         let ids: Vec<i64> = offer::Entity::find()
             .select_only()
             .column(offer::Column::Id)
-            .filter(offer::Column::Id.gt(since))
+            .filter(offer::Column::Id.gt(watermark))
             .order_by_asc(offer::Column::Id)
-            .limit(MOST as u64)
+            .limit(seen_ids::MAX_CATCH_UP as u64)
             .into_tuple()
             .all(&self.database)
             .await?;
-        if ids.len() == MOST {
-            self.begin().await?;
-            let _ = self.events.send(Event::Lost);
+        if ids.len() == seen_ids::MAX_CATCH_UP {
+            self.mark_existing_seen().await?;
+            let _ = self.events.send(Event::Lagged);
             return Ok(());
         }
-        self.take_up(ids).await?;
-        self.seen().settle();
+        self.publish_missing(ids).await?;
+        self.seen().advance_watermark();
         Ok(())
     }
 
-    /// Takes what is there for told.
-    async fn begin(&self) -> Result<()> {
+    /// Marks existing offers as published.
+    async fn mark_existing_seen(&self) -> Result<()> {
         let ids: Vec<i64> = offer::Entity::find()
             .select_only()
             .column(offer::Column::Id)
             .order_by_desc(offer::Column::Id)
-            .limit(seen_ids::OVERLAP as u64)
+            .limit(seen_ids::WATERMARK_LAG as u64)
             .into_tuple()
             .all(&self.database)
             .await?;
@@ -130,28 +127,28 @@ impl Feed {
         for id in ids {
             seen.insert(id);
         }
-        seen.settle();
+        seen.advance_watermark();
         drop(seen);
         self.ready.send_replace(true);
         Ok(())
     }
 
-    /// Tells of these offers, but for those that were told before.
-    async fn take_up(&self, mut ids: Vec<i64>) -> Result<()> {
+    /// Publishes the offers of `ids` that were not published before.
+    async fn publish_missing(&self, mut ids: Vec<i64>) -> Result<()> {
         {
             let seen = self.seen();
             ids.retain(|id| !seen.contains(*id));
         }
-        for ids in ids.chunks(ROWS) {
-            if self.heard() {
+        for ids in ids.chunks(ROWS_PER_READ) {
+            if self.has_subscribers() {
                 let found = OfferLoader(self.database.clone()).load(ids).await?;
-                let mut rows: Vec<_> = found.into_values().collect();
-                rows.sort_unstable_by_key(|offer| offer.id);
-                for row in &rows {
-                    self.tell(row);
+                let mut offers: Vec<_> = found.into_values().collect();
+                offers.sort_unstable_by_key(|offer| offer.id);
+                for offer in &offers {
+                    self.publish(offer);
                 }
             }
-            // Also those that are deleted by now, or that nobody wants to hear of.
+            // Also the offers that were deleted since, and those without a subscriber.
             let mut seen = self.seen();
             for id in ids {
                 seen.insert(*id);

@@ -1,10 +1,10 @@
-//! Tells of new offers, whichever instance made them.
+//! The stream of new offers, whichever instance has created them.
 //!
-//! The table is the truth. An instance tells of its own offers at once, and hints at them to the
-//! others by PostgreSQL's NOTIFY; [`follow`] reads what a hint names, and looks itself at the
-//! newest offers every few seconds and whenever it could have missed a hint. So an offer is told
-//! late at worst, also where an instance died before its hint, and [`seen`] keeps it from being
-//! told twice.
+//! The table is the source of truth. An instance publishes its own offers at once, and notifies the
+//! others of them with PostgreSQL's NOTIFY. The [`follower`] reads the offers of a notification, and
+//! polls the newest offers every few seconds and whenever it may have missed a notification. So an
+//! offer is late at worst, even if an instance dies before its notification, and [`seen_ids`]
+//! prevents that it is published twice.
 
 mod follower;
 mod notify;
@@ -15,37 +15,35 @@ use std::{
     time::Duration,
 };
 
-use async_graphql::{Context, ID, Subscription};
 use futures_util::{Stream, stream};
-use schema::{Error, ErrorCode, Offer, Result, validation};
+use schema::{Error, ErrorCode, Offer, Result};
 use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::sync::{broadcast, mpsc, watch};
 
-use crate::{OffersState, graphql};
-use seen_ids::Seen;
+use seen_ids::SeenIds;
 
-/// Offers that are kept for a slow subscriber; one that is further behind is let go.
-const BEHIND: usize = 1024;
-/// Offers of this instance that wait to be hinted at.
-const HINTS: usize = 8192;
-/// How long a subscriber waits for a feed that has only just been started.
-const START: Duration = Duration::from_secs(5);
+/// Number of offers that are kept for a slow subscriber. One that is further behind loses some.
+const SUBSCRIBER_BUFFER: usize = 1024;
+/// Maximum number of offers of this instance that wait for their notification.
+const NOTIFY_QUEUE: usize = 8192;
+/// Time that a subscriber waits for a feed that has just been started.
+const STARTUP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What subscribers are told.
+/// An event of the feed.
 #[derive(Clone)]
 enum Event {
     Created(Arc<Offer>),
-    /// There were more offers at once than can be told.
-    Lost,
+    /// There were too many new offers to publish each.
+    Lagged,
 }
 
-/// New offers.
+/// The new offers of all instances.
 pub(crate) struct Feed {
     database: DatabaseConnection,
     events: broadcast::Sender<Event>,
-    seen: Mutex<Seen>,
+    seen: Mutex<SeenIds>,
     ready: watch::Sender<bool>,
-    hints: Option<mpsc::Sender<i64>>,
+    notifications: Option<mpsc::Sender<i64>>,
 }
 
 impl Feed {
@@ -55,90 +53,80 @@ impl Feed {
         // Its statements belong to no request.
         database.set_metric_callback(|_| ());
         let shared = database.get_database_backend() == DbBackend::Postgres;
-        let hints = shared.then(|| {
-            let (sender, receiver) = mpsc::channel(HINTS);
-            tokio::spawn(notify::send(database.clone(), receiver));
+        let notifications = shared.then(|| {
+            let (sender, receiver) = mpsc::channel(NOTIFY_QUEUE);
+            tokio::spawn(notify::notify_loop(database.clone(), receiver));
             sender
         });
         let feed = Arc::new(Self {
             database,
-            events: broadcast::channel(BEHIND).0,
+            events: broadcast::channel(SUBSCRIBER_BUFFER).0,
             seen: Mutex::default(),
             ready: watch::channel(false).0,
-            hints,
+            notifications,
         });
         tokio::spawn(follower::follow(Arc::clone(&feed), shared.then(|| url.to_owned())));
         feed
     }
 
-    /// Tells of an offer that this instance has made. Nothing here waits for a reader.
-    pub(crate) fn created(&self, offer: &Offer) {
-        if let Some(hints) = &self.hints {
-            // Where too many wait, the others find it themselves.
-            let _ = hints.try_send(offer.id.0);
+    /// Publishes an offer that this instance has created. Does not wait for a subscriber.
+    pub(crate) fn publish_local(&self, offer: &Offer) {
+        if let Some(notifications) = &self.notifications {
+            // If the queue is full, the other instances find the offer by polling.
+            let _ = notifications.try_send(offer.id.0);
         }
-        self.tell(offer);
+        self.publish(offer);
     }
 
-    fn tell(&self, offer: &Offer) {
-        let fresh = self.seen().insert(offer.id.0);
-        if fresh && self.heard() {
+    fn publish(&self, offer: &Offer) {
+        let new = self.seen().insert(offer.id.0);
+        if new && self.has_subscribers() {
             // The last subscriber may have left meanwhile.
             let _ = self.events.send(Event::Created(Arc::new(offer.clone())));
         }
     }
 
-    /// Whether anybody listens.
-    fn heard(&self) -> bool {
+    fn has_subscribers(&self) -> bool {
         self.events.receiver_count() > 0
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, SeenIds> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn subscribe(&self) -> Result<broadcast::Receiver<Event>> {
+    /// Subscribes to the new offers of a user, or of all users. The stream ends with its first
+    /// error, `EVENTS_LOST`.
+    ///
+    /// # Errors
+    /// `DATABASE_UNAVAILABLE` if the table cannot be followed.
+    pub(crate) async fn subscribe(
+        &self,
+        user_id: Option<i64>,
+    ) -> Result<impl Stream<Item = Result<Offer>> + use<>> {
         let mut ready = self.ready.subscribe();
-        let begun = tokio::time::timeout(START, ready.wait_for(|ready| *ready)).await;
-        if !matches!(begun, Ok(Ok(_))) {
+        let started = tokio::time::timeout(STARTUP_TIMEOUT, ready.wait_for(|ready| *ready)).await;
+        if !matches!(started, Ok(Ok(_))) {
             let detail = "New offers cannot be followed at the moment.";
             return Err(Error::new(ErrorCode::DatabaseUnavailable, detail).retry_after(1));
         }
-        Ok(self.events.subscribe())
+        let events = Some(self.events.subscribe());
+        Ok(stream::unfold(events, move |events| async move { next(events?, user_id).await }))
     }
 }
 
-#[derive(Default)]
-pub(crate) struct OfferSubscription;
+/// The next item of a stream, and the events after it unless it is the last.
+type NextEvent = (Result<Offer>, Option<broadcast::Receiver<Event>>);
 
-/// What can be followed.
-#[Subscription(name = "Subscription")]
-impl OfferSubscription {
-    /// Each offer that is created from now on, of one user or of all. A client that reads too
-    /// slowly gets the error `EVENTS_LOST`, and the subscription ends.
-    async fn offer_created(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Whose offers; those of all users if left out.")] user_id: Option<ID>,
-    ) -> Result<impl Stream<Item = Result<graphql::offers::Offer>> + use<>> {
-        let user_id = user_id.map(|id| validation::user_id("/userId", &id)).transpose()?;
-        let events = OffersState::from_ctx(ctx).feed.subscribe().await?;
-        Ok(stream::unfold(Some(events), move |events| async move { next(events?, user_id).await }))
-    }
-}
-
-type Told = (Result<graphql::offers::Offer>, Option<broadcast::Receiver<Event>>);
-
-/// The next offer of that user. An error is the last that is told.
-async fn next(mut events: broadcast::Receiver<Event>, user_id: Option<i64>) -> Option<Told> {
+/// Returns the next offer of the user, or `None` if the feed has ended. An error is the last item.
+async fn next(mut events: broadcast::Receiver<Event>, user_id: Option<i64>) -> Option<NextEvent> {
     loop {
         match events.recv().await {
             Ok(Event::Created(offer)) if user_id.is_none_or(|id| id == offer.user_id.0) => {
-                return Some((Ok(Arc::unwrap_or_clone(offer).into()), Some(events)));
+                return Some((Ok(Arc::unwrap_or_clone(offer)), Some(events)));
             }
             Ok(Event::Created(_)) => (),
-            Ok(Event::Lost) | Err(broadcast::error::RecvError::Lagged(_)) => {
-                let detail = "Some offers could not be told: subscribe again, and read the list.";
+            Ok(Event::Lagged) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                let detail = "Events were dropped; resubscribe and reload the list.";
                 return Some((Err(Error::new(ErrorCode::EventsLost, detail)), None));
             }
             Err(broadcast::error::RecvError::Closed) => return None,
@@ -163,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_subscriber_hears_of_one_user() {
+    async fn subscription_filters_by_user() {
         let (sender, events) = broadcast::channel(4);
         for event in [created(1, 5), created(2, 6), created(3, 5)] {
             assert!(sender.send(event).is_ok());
@@ -175,14 +163,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_is_behind_is_told_so_once() {
+    async fn lagging_subscriber_gets_one_error() {
         let (sender, behind) = broadcast::channel(4);
         for id in 1..=5 {
             assert!(sender.send(created(id, 1)).is_ok());
         }
-        let lost = sender.subscribe();
-        assert!(sender.send(Event::Lost).is_ok());
-        for events in [behind, lost] {
+        let lagged = sender.subscribe();
+        assert!(sender.send(Event::Lagged).is_ok());
+        for events in [behind, lagged] {
             let (error, rest) = next(events, None).await.unwrap();
             assert_eq!(error.err().map(|error| error.code), Some(ErrorCode::EventsLost));
             assert!(rest.is_none());

@@ -1,43 +1,45 @@
-//! Remembers which offers were told.
+//! The offers that were published.
 
 use std::collections::BTreeSet;
 
-/// Offers that are remembered: more than one look can find.
-const KEPT: usize = 2 * super::follower::MOST;
-/// How many ids before the newest a look starts: an offer with a smaller id than others may be
-/// there later than they.
-pub(super) const OVERLAP: usize = 1000;
+/// Maximum number of offers that one poll reads. If there are more, subscribers get an error.
+pub(super) const MAX_CATCH_UP: usize = 50_000;
+/// Maximum number of ids that are remembered: more than one poll can find.
+const MAX_SEEN: usize = 2 * MAX_CATCH_UP;
+/// Number of newest ids that a poll reads again: an offer with a smaller id may be committed after
+/// others.
+pub(super) const WATERMARK_LAG: usize = 1000;
 
-/// The newest ids, and where the next look starts.
+/// The newest ids, and the id after which the next poll starts.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct SeenIds {
     ids: BTreeSet<i64>,
-    since: Option<i64>,
+    watermark: Option<i64>,
 }
 
-impl Seen {
-    /// Remembers an offer, and says whether it is a new one.
+impl SeenIds {
+    /// Remembers an offer. Returns true if it is new.
     pub(super) fn insert(&mut self, id: i64) -> bool {
-        let fresh = self.ids.insert(id);
-        if self.ids.len() > KEPT {
+        let new = self.ids.insert(id);
+        if self.ids.len() > MAX_SEEN {
             self.ids.pop_first();
         }
-        fresh
+        new
     }
 
     pub(super) fn contains(&self, id: i64) -> bool {
         self.ids.contains(&id)
     }
 
-    /// After which id to look; nothing before the first look.
-    pub(super) fn since(&self) -> Option<i64> {
-        self.since
+    /// Returns the id after which the next poll starts, or `None` before the first.
+    pub(super) fn watermark(&self) -> Option<i64> {
+        self.watermark
     }
 
-    /// All that is there now was seen: the next look starts near the newest.
-    pub(super) fn settle(&mut self) {
-        let start = self.ids.iter().rev().nth(OVERLAP - 1);
-        self.since = Some(start.copied().unwrap_or_default());
+    /// Starts the next poll near the newest id, once all offers were seen.
+    pub(super) fn advance_watermark(&mut self) {
+        let start = self.ids.iter().rev().nth(WATERMARK_LAG - 1);
+        self.watermark = Some(start.copied().unwrap_or_default());
     }
 }
 
@@ -46,10 +48,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_new_once_and_the_oldest_are_forgotten() {
-        let mut seen = Seen::default();
+    fn id_is_new_once_and_oldest_are_forgotten() {
+        let mut seen = SeenIds::default();
         assert!(seen.insert(1) && !seen.insert(1));
-        let last = i64::try_from(KEPT).unwrap() + 1;
+        let last = i64::try_from(MAX_SEEN).unwrap() + 1;
         for id in 2..=last {
             assert!(seen.insert(id));
         }
@@ -57,16 +59,16 @@ mod tests {
     }
 
     #[test]
-    fn a_look_starts_before_the_newest() {
-        let mut seen = Seen::default();
-        assert_eq!(seen.since(), None);
-        seen.settle();
-        assert_eq!(seen.since(), Some(0));
+    fn watermark_lags_newest_id() {
+        let mut seen = SeenIds::default();
+        assert_eq!(seen.watermark(), None);
+        seen.advance_watermark();
+        assert_eq!(seen.watermark(), Some(0));
         for id in 1..=3000 {
             seen.insert(id);
         }
-        assert_eq!(seen.since(), Some(0), "it moves when all was seen");
-        seen.settle();
-        assert_eq!(seen.since(), Some(2001));
+        assert_eq!(seen.watermark(), Some(0), "it advances when all were seen");
+        seen.advance_watermark();
+        assert_eq!(seen.watermark(), Some(2001));
     }
 }
