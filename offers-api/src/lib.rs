@@ -17,7 +17,7 @@ use async_graphql::{
     Context, SDLExportOptions, SchemaBuilder, ValidationMode, dataloader::DataLoader,
 };
 use axum::http::HeaderName;
-use schema::{BatchLoader, Security, descriptions};
+use schema::{BatchLoader, Security, descriptions, prefetch::OfferConnection};
 use sea_orm::DatabaseConnection;
 use server::{
     app::{self, ServiceParts},
@@ -30,10 +30,13 @@ use server::{
 };
 use tokio::sync::watch;
 
-use graphql::offers::{OfferConnection, OfferMutation, OfferQuery};
+use graphql::{
+    offers::{Offer, OfferMutation, OfferQuery},
+    subscriptions::OfferSubscription,
+};
 use jwks::JwksCache;
 use loaders::OfferLoader;
-use offer_events::{Feed, OfferSubscription};
+use offer_events::Feed;
 
 pub use settings::OffersSettings;
 
@@ -81,7 +84,7 @@ fn types() -> SchemaBuilder<OfferQuery, OfferMutation, OfferSubscription> {
     let builder = Schema::build(OfferQuery, OfferMutation, OfferSubscription)
         .enable_federation()
         .enable_subscription_in_federation()
-        .override_output_type_description::<OfferConnection>("A page of offers.");
+        .override_output_type_description::<OfferConnection<Offer>>("A page of offers.");
     descriptions::describe_shared_types(builder)
 }
 

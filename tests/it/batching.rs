@@ -9,12 +9,24 @@ use serde_json::json;
 use crate::support::metrics::counter;
 use crate::support::services::{Services, Topology};
 
-on_every_topology!(
-    connection_loads_all_offers_in_one_request,
-    users_by_id_share_one_request,
-    users_by_name_share_one_request,
-    concurrent_queries_share_requests,
-    concurrent_lists_return_their_own_pages,
+/// Runs each scenario with one worker thread and with several, which share the look-ups of a query.
+macro_rules! with_workers {
+    ($($test:ident: $scenario:ident),+ $(,)?) => {
+        $(async fn $test(topology: Topology) {
+            for workers in ["1", "2", "4"] {
+                $scenario(start_seeded(topology, workers).await).await;
+            }
+        })+
+        on_every_topology!($($test),+);
+    };
+}
+
+with_workers!(
+    connection_loads_all_offers_in_one_request: load_connection,
+    users_by_id_share_one_request: load_users_by_id,
+    users_by_name_share_one_request: load_users_by_name,
+    concurrent_queries_share_requests: query_concurrently,
+    concurrent_lists_return_their_own_pages: list_concurrently,
 );
 
 /// Returns how many GraphQL requests `offers-api` has served and how many statements it has run.
@@ -25,16 +37,15 @@ async fn counts(services: &Services) -> [u64; 2] {
 }
 
 /// Starts the services with 50 users of 3 offers each.
-async fn start_seeded(topology: Topology) -> Services {
-    let services = topology.start_open().await;
+async fn start_seeded(topology: Topology, workers: &str) -> Services {
+    let services = topology.set("WORKERS", workers).start().await;
     services.seed(50, 3).await;
     let rows = services.database.connect().await;
     assert_eq!(offer::Entity::find().all(&rows).await.unwrap().len(), 150);
     services
 }
 
-async fn connection_loads_all_offers_in_one_request(topology: Topology) {
-    let services = start_seeded(topology).await;
+async fn load_connection(services: Services) {
     let before = counts(&services).await;
     let query = "{ users(first: 50) { edges { node { username offers { id } } } } }";
     let data = services.users.query(query).await;
@@ -46,8 +57,7 @@ async fn connection_loads_all_offers_in_one_request(topology: Topology) {
 }
 
 /// Asserts that 50 users, each a root field, are loaded in one request and one statement.
-async fn assert_fields_share_one_request(topology: Topology, argument: impl Fn(usize) -> String) {
-    let services = start_seeded(topology).await;
+async fn assert_fields_share_one_request(services: Services, argument: impl Fn(usize) -> String) {
     let before = counts(&services).await;
     let mut query = "{".to_owned();
     for number in 1..=50 {
@@ -65,18 +75,17 @@ async fn assert_fields_share_one_request(topology: Topology, argument: impl Fn(u
     assert_eq!([requests - before[0], statements - before[1]], [1, 1]);
 }
 
-async fn users_by_id_share_one_request(topology: Topology) {
+async fn load_users_by_id(services: Services) {
     // The demo users are the first rows of a new database.
-    assert_fields_share_one_request(topology, |number| format!("id: \"{number}\"")).await;
+    assert_fields_share_one_request(services, |number| format!("id: \"{number}\"")).await;
 }
 
-async fn users_by_name_share_one_request(topology: Topology) {
-    assert_fields_share_one_request(topology, |number| format!("username: \"demo{number}\"")).await;
+async fn load_users_by_name(services: Services) {
+    assert_fields_share_one_request(services, |number| format!("username: \"demo{number}\"")).await;
 }
 
 /// There are fewer requests than concurrent queries.
-async fn concurrent_queries_share_requests(topology: Topology) {
-    let services = start_seeded(topology).await;
+async fn query_concurrently(services: Services) {
     let before = counts(&services).await;
     let queries = (1..=50).map(|number| {
         let api = services.users.clone();
@@ -96,12 +105,11 @@ async fn concurrent_queries_share_requests(topology: Topology) {
 }
 
 /// Concurrent lists start after or before different users.
-async fn concurrent_lists_return_their_own_pages(topology: Topology) {
+async fn list_concurrently(services: Services) {
     const LIST: &str = "query($first: Int, $after: String, $last: Int, $before: String) {
         users(first: $first, after: $after, last: $last, before: $before) {
             nodes { username offersConnection(first: 2) { nodes { id } } }
             pageInfo { hasPreviousPage hasNextPage } } }";
-    let services = start_seeded(topology).await;
     let all = services.users.query("{ users(first: 50) { edges { cursor } } }").await;
     let cursors: Vec<_> = all["users"]["edges"].as_array().unwrap().iter().collect();
     let cursor = |number: usize| cursors[number - 1]["cursor"].clone();

@@ -1,11 +1,11 @@
 //! The resolvers of offers.
 
-use async_graphql::{
-    ComplexObject, Context, ID, Object, SimpleObject, connection::Connection, parser::types::Field,
-};
+use async_graphql::{ComplexObject, Context, ID, Object, SimpleObject, parser::types::Field};
 use schema::{
     DirectJson, ErrorCode, JsonWriter, PageRequest, PrefetchedOffers, Result, Viewer, WriteJson,
-    id, pagination, prefetch, validation,
+    id,
+    prefetch::{self, OfferConnection},
+    validation,
 };
 
 use crate::{
@@ -13,9 +13,6 @@ use crate::{
     graphql::users::User,
     offers::{CreateOfferInput, NewOffer, OfferChange, UpdateOfferInput},
 };
-
-/// A page of offers, oldest first.
-pub(crate) type OfferConnection = Connection<pagination::Cursor, DirectJson<Offer>>;
 
 /// A classified ad.
 #[derive(SimpleObject)]
@@ -50,7 +47,7 @@ pub(crate) async fn load_page(
     ctx: &Context<'_>,
     user_id: i64,
     page: PageRequest,
-) -> Result<OfferConnection> {
+) -> Result<OfferConnection<Offer>> {
     let page = OffersState::from_ctx(ctx).page(user_id, page).await?;
     Ok(page.connection(|offer| offer.id.0, |offer| DirectJson(offer.into())))
 }
@@ -82,7 +79,7 @@ impl OfferQuery {
         #[graphql(desc = "Only offers after this cursor.")] after: Option<String>,
         #[graphql(desc = "The number of offers from the end, at most 1000.")] last: Option<i32>,
         #[graphql(desc = "Only offers before this cursor.")] before: Option<String>,
-    ) -> Result<DirectJson<OfferConnection>> {
+    ) -> Result<DirectJson<OfferConnection<Offer>>> {
         let user_id = validation::user_id("/userId", &user_id)?;
         let page = PageRequest::new(first, after.as_deref(), last, before.as_deref())?;
         load_page(ctx, user_id, page.for_selection(&ctx.look_ahead())).await.map(DirectJson)

@@ -2,10 +2,11 @@
 
 use async_graphql::{Context, Object, parser::types::Field};
 use schema::{
-    DirectJson, Id, JsonWriter, PageRequest, PrefetchedOffers, Result, WriteJson, prefetch,
+    DirectJson, Id, JsonWriter, PageRequest, PrefetchedOffers, Result, WriteJson,
+    prefetch::{self, OfferConnection},
 };
 
-use super::offers::{Offer, OfferConnection, load_page};
+use super::offers::{Offer, load_page};
 
 /// A user, known by its identifier.
 pub(crate) struct User {
@@ -18,7 +19,7 @@ impl User {
         Self { id, prefetched }
     }
 
-    async fn page(&self, ctx: &Context<'_>, page: PageRequest) -> Result<OfferConnection> {
+    async fn page(&self, ctx: &Context<'_>, page: PageRequest) -> Result<OfferConnection<Offer>> {
         self.prefetched.take_or_load(page, load_page(ctx, self.id, page)).await
     }
 }
@@ -47,7 +48,7 @@ impl User {
         #[graphql(desc = "Only offers after this cursor.")] after: Option<String>,
         #[graphql(desc = "The number of offers from the end, at most 1000.")] last: Option<i32>,
         #[graphql(desc = "Only offers before this cursor.")] before: Option<String>,
-    ) -> Option<Result<DirectJson<OfferConnection>>> {
+    ) -> Option<Result<DirectJson<OfferConnection<Offer>>>> {
         match PageRequest::new(first, after.as_deref(), last, before.as_deref()) {
             Ok(page) => {
                 let page = page.for_selection(&ctx.look_ahead());

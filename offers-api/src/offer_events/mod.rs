@@ -14,13 +14,11 @@ use std::{
     time::Duration,
 };
 
-use async_graphql::{Context, ID, Subscription};
 use futures_util::{Stream, stream};
-use schema::{Error, ErrorCode, Offer, Result, validation};
+use schema::{Error, ErrorCode, Offer, Result};
 use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::sync::{broadcast, mpsc, watch};
 
-use crate::{OffersState, graphql};
 use seen_ids::SeenIds;
 
 /// Events kept for a slow subscriber; one that is further behind gets `EVENTS_LOST`.
@@ -96,38 +94,28 @@ impl Feed {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn subscribe(&self) -> Result<broadcast::Receiver<Event>> {
+    /// Subscribes to the new offers of a user, or of all users. The stream ends with its first
+    /// error, `EVENTS_LOST`.
+    ///
+    /// # Errors
+    /// `DATABASE_UNAVAILABLE` if the table cannot be followed.
+    pub(crate) async fn subscribe(
+        &self,
+        user_id: Option<i64>,
+    ) -> Result<impl Stream<Item = Result<Offer>> + use<>> {
         let mut ready = self.ready.subscribe();
         let started = tokio::time::timeout(STARTUP_TIMEOUT, ready.wait_for(|ready| *ready)).await;
         if !matches!(started, Ok(Ok(_))) {
             let detail = "New offers cannot be followed at the moment.";
             return Err(Error::new(ErrorCode::DatabaseUnavailable, detail).retry_after(1));
         }
-        Ok(self.events.subscribe())
-    }
-}
-
-#[derive(Default)]
-pub(crate) struct OfferSubscription;
-
-/// Root subscription type.
-#[Subscription(name = "Subscription")]
-impl OfferSubscription {
-    /// Each offer that is created from now on, of one user or of all. A client that reads too
-    /// slowly gets the error `EVENTS_LOST`, and the subscription ends.
-    async fn offer_created(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Whose offers; those of all users if left out.")] user_id: Option<ID>,
-    ) -> Result<impl Stream<Item = Result<graphql::offers::Offer>> + use<>> {
-        let user_id = user_id.map(|id| validation::user_id("/userId", &id)).transpose()?;
-        let events = OffersState::from_ctx(ctx).feed.subscribe().await?;
-        Ok(stream::unfold(Some(events), move |events| async move { next(events?, user_id).await }))
+        let events = Some(self.events.subscribe());
+        Ok(stream::unfold(events, move |events| async move { next(events?, user_id).await }))
     }
 }
 
 /// An offer or the last error, with the events that follow.
-type NextEvent = (Result<graphql::offers::Offer>, Option<broadcast::Receiver<Event>>);
+type NextEvent = (Result<Offer>, Option<broadcast::Receiver<Event>>);
 
 /// Returns the next offer of that user, or of any user without one; `None` once the feed is closed.
 /// Nothing follows an error.
@@ -135,7 +123,7 @@ async fn next(mut events: broadcast::Receiver<Event>, user_id: Option<i64>) -> O
     loop {
         match events.recv().await {
             Ok(Event::Created(offer)) if user_id.is_none_or(|id| id == offer.user_id.0) => {
-                return Some((Ok(Arc::unwrap_or_clone(offer).into()), Some(events)));
+                return Some((Ok(Arc::unwrap_or_clone(offer)), Some(events)));
             }
             Ok(Event::Created(_)) => (),
             Ok(Event::Lagged) | Err(broadcast::error::RecvError::Lagged(_)) => {

@@ -6,10 +6,10 @@ pub(crate) mod sessions;
 pub(crate) mod users;
 
 use async_graphql::{EmptySubscription, MergedObject, SchemaBuilder};
-use schema::descriptions;
+use schema::{descriptions, prefetch::OfferConnection};
 
 use accounts::AccountMutation;
-use offers::OfferConnection;
+use offers::Offer;
 use sessions::SessionMutation;
 use users::{UserConnection, UserQuery};
 
@@ -25,6 +25,6 @@ pub(crate) fn schema_builder() -> SchemaBuilder<UserQuery, Mutation, EmptySubscr
     let builder = Schema::build(UserQuery, Mutation::default(), EmptySubscription)
         .enable_federation()
         .override_output_type_description::<UserConnection>("A page of users.")
-        .override_output_type_description::<OfferConnection>("A page of offers.");
+        .override_output_type_description::<OfferConnection<Offer>>("A page of offers.");
     descriptions::describe_shared_types(builder)
 }

@@ -1,15 +1,12 @@
 //! The resolvers of offers, which offers-api returns.
 
-use async_graphql::{
-    ComplexObject, Context, SimpleObject, connection::Connection, parser::types::Field,
+use async_graphql::{ComplexObject, Context, SimpleObject, parser::types::Field};
+use schema::{
+    DirectJson, JsonWriter, Page, PageRequest, Result, WriteJson, prefetch::OfferConnection,
 };
-use schema::{DirectJson, JsonWriter, Page, PageRequest, Result, WriteJson, pagination};
 
 use super::users::{User, require_user};
 use crate::state::UsersState;
-
-/// A page of offers, oldest first.
-pub(crate) type OfferConnection = Connection<pagination::Cursor, DirectJson<Offer>>;
 
 /// A classified ad.
 #[derive(SimpleObject)]
@@ -44,11 +41,11 @@ pub(crate) async fn load_page(
     ctx: &Context<'_>,
     user_id: i64,
     page: PageRequest,
-) -> Result<OfferConnection> {
+) -> Result<OfferConnection<Offer>> {
     UsersState::from_ctx(ctx).offers.page(user_id, page).await.map(connection)
 }
 
 /// Converts a page of offers to a connection.
-pub(crate) fn connection(page: Page<schema::Offer>) -> OfferConnection {
+pub(crate) fn connection(page: Page<schema::Offer>) -> OfferConnection<Offer> {
     page.connection(|offer| offer.id.0, |offer| DirectJson(offer.into()))
 }

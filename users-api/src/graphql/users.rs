@@ -7,10 +7,11 @@ use entity::fold_case;
 use futures_util::future::try_join;
 use schema::{
     DirectJson, Error, ErrorCode, JsonWriter, LoadOwned, PageRequest, PrefetchedOffers, Result,
-    Security, Viewer, WriteJson, id, pagination, prefetch,
+    Security, Viewer, WriteJson, id, pagination,
+    prefetch::{self, OfferConnection},
 };
 
-use super::offers::{Offer, OfferConnection, connection, load_page};
+use super::offers::{Offer, connection, load_page};
 use crate::{accounts::user_not_found, state::UsersState, validation};
 
 /// A page of users, in the order they registered.
@@ -32,7 +33,7 @@ impl User {
         Self { fields: row.into(), prefetched: PrefetchedOffers::default() }
     }
 
-    async fn page(&self, ctx: &Context<'_>, page: PageRequest) -> Result<OfferConnection> {
+    async fn page(&self, ctx: &Context<'_>, page: PageRequest) -> Result<OfferConnection<Offer>> {
         self.prefetched.take_or_load(page, load_page(ctx, self.fields.id.0, page)).await
     }
 }
@@ -55,7 +56,7 @@ impl User {
         #[graphql(desc = "Only offers after this cursor.")] after: Option<String>,
         #[graphql(desc = "The number of offers from the end, at most 1000.")] last: Option<i32>,
         #[graphql(desc = "Only offers before this cursor.")] before: Option<String>,
-    ) -> Option<Result<DirectJson<OfferConnection>>> {
+    ) -> Option<Result<DirectJson<OfferConnection<Offer>>>> {
         match PageRequest::new(first, after.as_deref(), last, before.as_deref()) {
             Ok(page) => {
                 let page = page.for_selection(&ctx.look_ahead());
