@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 ///
 /// The [`Viewer`](Self::Viewer) becomes data of each request, where resolvers find it. `()` accepts
 /// every client and reads nothing.
-pub trait Authenticator: Send + Sync + 'static {
+pub trait ClientAuthenticator: Send + Sync + 'static {
     /// A client's proof of its identity, such as an access token.
     type Credentials: Clone + Send + Sync + 'static;
     /// The identity of a client, or the lack of one.
@@ -17,7 +17,7 @@ pub trait Authenticator: Send + Sync + 'static {
     /// An HTTP request that carries a viewer in its extensions, put there by a layer, is not
     /// authenticated again.
     type Viewer: Clone + Send + Sync + 'static;
-    /// A failure; [`ErrorPolicy::http`](crate::ErrorPolicy::http) gives it a status. With 401 or 403 it
+    /// A failure; [`ErrorPolicy::status_and_headers`](crate::ErrorPolicy::status_and_headers) gives it a status. With 401 or 403 it
     /// closes a WebSocket with 4403, with any other status it answers a single operation.
     type Error: Into<async_graphql::Error> + Send;
 
@@ -55,7 +55,7 @@ pub trait Authenticator: Send + Sync + 'static {
     ///
     /// # Errors
     /// The credentials are invalid, or cannot be verified at the moment.
-    fn authenticate(
+    fn verify_credentials(
         &self,
         credentials: Option<Self::Credentials>,
     ) -> impl Future<Output = Result<Self::Viewer, Self::Error>> + Send;
@@ -68,7 +68,7 @@ pub trait Authenticator: Send + Sync + 'static {
     }
 }
 
-impl Authenticator for () {
+impl ClientAuthenticator for () {
     type Credentials = ();
     type Viewer = ();
     type Error = async_graphql::Error;
@@ -77,7 +77,7 @@ impl Authenticator for () {
         Ok(None)
     }
 
-    async fn authenticate(&self, _: Option<()>) -> Result<(), Self::Error> {
+    async fn verify_credentials(&self, _: Option<()>) -> Result<(), Self::Error> {
         Ok(())
     }
 }

@@ -70,7 +70,7 @@ impl DocumentCache {
     }
 
     fn get(&self, hash: &Sha256Hash) -> Option<Arc<ParsedDocument>> {
-        let mut generations = self.lock();
+        let mut generations = self.lock_generations();
         if let Some(document) = generations.young.get(hash) {
             return Some(Arc::clone(document));
         }
@@ -80,7 +80,7 @@ impl DocumentCache {
     }
 
     fn put(&self, hash: Sha256Hash, document: Arc<ParsedDocument>) {
-        self.insert(&mut self.lock(), hash, document);
+        self.insert(&mut self.lock_generations(), hash, document);
     }
 
     fn insert(
@@ -99,7 +99,7 @@ impl DocumentCache {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Generations> {
+    fn lock_generations(&self) -> MutexGuard<'_, Generations> {
         // Every intermediate state is valid: at worst a document is parsed again.
         self.generations.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -116,7 +116,7 @@ mod tests {
         let mut cached = true;
         let parse = |text: &str| {
             cached = false;
-            ParsedDocument::parse(text, &Limits::default(), &[])
+            ParsedDocument::from_text(text, &Limits::default(), &[])
         };
         cache.get_or_parse(&params, parse).unwrap();
         cached
@@ -124,13 +124,13 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_used_documents_stay() {
-        let size = ParsedDocument::parse("{ a0 }", &Limits::default(), &[]).unwrap().bytes;
+        let size = ParsedDocument::from_text("{ a0 }", &Limits::default(), &[]).unwrap().bytes;
         let cache = DocumentCache::new(8 * size);
         assert!(!is_cached(&cache, "{ a0 }"));
         for round in 1..100 {
             assert!(!is_cached(&cache, &format!("{{ a{round} }}")));
             assert!(is_cached(&cache, "{ a0 }"), "{round}");
-            let generations = cache.lock();
+            let generations = cache.lock_generations();
             assert!(generations.young.len() + generations.old.len() <= 8);
         }
         assert!(!is_cached(&cache, "{ a1 }"));
@@ -141,6 +141,6 @@ mod tests {
         let cache = DocumentCache::new(1);
         assert!(!is_cached(&cache, "{ a }"));
         assert!(!is_cached(&cache, "{ a }"));
-        assert!(cache.lock().young.is_empty());
+        assert!(cache.lock_generations().young.is_empty());
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     cost::{DocumentCost, document_cost},
     error::{EndpointErrorCode, RequestError},
     field_collection::has_unique_keys,
-    root_fields,
+    root_fields::check_root_fields,
     token_limits::count_tokens,
 };
 
@@ -37,7 +37,7 @@ impl ParsedDocument {
     ///
     /// # Errors
     /// `GRAPHQL_PARSE_FAILED`, `GRAPHQL_VALIDATION_FAILED` or `QUERY_TOO_COMPLEX`.
-    pub(crate) fn parse(
+    pub(crate) fn from_text(
         text: &str,
         limits: &Limits,
         single_use_fields: &[&str],
@@ -46,7 +46,7 @@ impl ParsedDocument {
         let mut parsed = parser::parse_query(text).map_err(syntax_error)?;
         let cost = document_cost(&parsed, limits)?;
         compat::mutation_fields::merge_duplicates(&mut parsed);
-        root_fields::check(&parsed, limits, single_use_fields)?;
+        check_root_fields(&parsed, limits, single_use_fields)?;
         compat::subscription_fragments::inline_fields(&mut parsed);
         let has_unique_keys = has_unique_keys(&parsed);
         Ok(Self { parsed, bytes: tokens * PARSED_TOKEN_BYTES, has_unique_keys, cost })

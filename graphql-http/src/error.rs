@@ -91,7 +91,7 @@ pub trait ErrorPolicy: Send + Sync + 'static {
     /// Returns the status and further headers, such as `Retry-After`, of a request that this error
     /// ended before execution; `None` if the error is not the application's. The status is then that
     /// of the endpoint's own code, or 401 if the error has a code and comes from an authenticator.
-    fn http(&self, error: &ServerError) -> Option<(StatusCode, HeaderMap)> {
+    fn status_and_headers(&self, error: &ServerError) -> Option<(StatusCode, HeaderMap)> {
         let _ = error;
         None
     }
@@ -175,7 +175,9 @@ impl RequestError {
 
     /// Returns the failure with the status and headers of its first error that is the application's.
     pub(crate) fn with_policy(mut self, policy: &dyn ErrorPolicy) -> Self {
-        if let Some((status, headers)) = self.errors.iter().find_map(|error| policy.http(error)) {
+        if let Some((status, headers)) =
+            self.errors.iter().find_map(|error| policy.status_and_headers(error))
+        {
             self.headers.extend(headers);
             (self.status, self.json_status) = (status, status);
         }

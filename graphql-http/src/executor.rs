@@ -14,7 +14,7 @@ use crate::{
     document::ParsedDocument,
     error::{EndpointErrorCode, ErrorPolicy, RequestError},
     params::RequestParams,
-    response::Outcome,
+    response::RequestOutcome,
     task_context::TaskContext,
 };
 
@@ -45,7 +45,8 @@ impl<E: Executor> DocumentExecutor<E> {
         mut params: RequestParams,
         viewer: impl Clone + Send + Sync + 'static,
     ) -> Result<Operation, RequestError> {
-        let parse = |text: &str| ParsedDocument::parse(text, &self.limits, self.single_use_fields);
+        let parse =
+            |text: &str| ParsedDocument::from_text(text, &self.limits, self.single_use_fields);
         let document = self.documents.get_or_parse(&params, parse)?;
         if document.uses_introspection() && !self.introspection {
             let message = "Introspection is disabled.";
@@ -68,7 +69,7 @@ impl<E: Executor> DocumentExecutor<E> {
     ///
     /// A mutation runs to its end in a task of its own, even if the client disconnects: one that is
     /// dropped in the middle would leave half of its work done.
-    pub(crate) async fn execute(&self, operation: Operation) -> Outcome {
+    pub(crate) async fn execute(&self, operation: Operation) -> RequestOutcome {
         let schema = self.schema.clone();
         let execution = async move { schema.execute(operation.request).await };
         let response = if operation.operation_type == OperationType::Mutation {
@@ -86,7 +87,7 @@ impl<E: Executor> DocumentExecutor<E> {
     pub(crate) fn subscribe(
         &self,
         operation: Operation,
-    ) -> impl Stream<Item = Outcome> + Send + use<E> {
+    ) -> impl Stream<Item = RequestOutcome> + Send + use<E> {
         let error_policy = Arc::clone(&self.error_policy);
         let events = self.schema.execute_stream(operation.request, None);
         AssertUnwindSafe(events)
@@ -96,10 +97,12 @@ impl<E: Executor> DocumentExecutor<E> {
 }
 
 /// Reads a response; `None` stands for a panic.
-fn outcome(response: Option<Response>, policy: &dyn ErrorPolicy) -> Outcome {
+fn outcome(response: Option<Response>, policy: &dyn ErrorPolicy) -> RequestOutcome {
     match response {
-        Some(response) => Outcome::new(response, policy),
-        None => Outcome::RequestError(RequestError::internal(&"a resolver panicked", policy)),
+        Some(response) => RequestOutcome::new(response, policy),
+        None => {
+            RequestOutcome::RequestError(RequestError::internal(&"a resolver panicked", policy))
+        }
     }
 }
 

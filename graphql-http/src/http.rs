@@ -11,16 +11,16 @@ use axum::{
 };
 
 use crate::{
-    Authenticator, EndpointState, WEBSOCKET_PATH,
+    ClientAuthenticator, EndpointState, WEBSOCKET_PATH,
     error::{EndpointErrorCode, RequestError},
     executor::Operation,
     negotiation::{self, MediaType},
     params::RequestParams,
-    response::Outcome,
+    response::RequestOutcome,
 };
 
 /// Answers a query in the query string; a browser without a query gets the landing page.
-pub(crate) async fn get<E: Executor, A: Authenticator>(
+pub(crate) async fn get<E: Executor, A: ClientAuthenticator>(
     State(state): State<Arc<EndpointState<E, A>>>,
     request: Request,
 ) -> Response {
@@ -31,32 +31,32 @@ pub(crate) async fn get<E: Executor, A: Authenticator>(
     }
     let Some(media) = negotiation::negotiate(&head.headers) else { return not_acceptable() };
     let prepared = async {
-        let viewer = authenticate(&state, &head).await?;
+        let viewer = authenticate_request(&state, &head).await?;
         reject_mutation(state.executor.prepare(RequestParams::from_uri(&head.uri)?, viewer)?)
     };
-    answer(&state, media, prepared.await).await
+    execute_and_respond(&state, media, prepared.await).await
 }
 
 /// Answers a query or a mutation in the body.
-pub(crate) async fn post<E: Executor, A: Authenticator>(
+pub(crate) async fn post<E: Executor, A: ClientAuthenticator>(
     State(state): State<Arc<EndpointState<E, A>>>,
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
     let Some(media) = negotiation::negotiate(&head.headers) else { return not_acceptable() };
     let prepared = async {
-        let viewer = authenticate(&state, &head).await?;
+        let viewer = authenticate_request(&state, &head).await?;
         let body = read_json(head, body, state.executor.limits.max_body_bytes).await?;
         reject_subscription(state.executor.prepare(RequestParams::from_json(&body)?, viewer)?)
     };
-    answer(&state, media, prepared.await).await
+    execute_and_respond(&state, media, prepared.await).await
 }
 
 /// Answers any other method.
 pub(crate) async fn not_allowed(headers: HeaderMap) -> Response {
     let error = RequestError::new(EndpointErrorCode::MethodNotAllowed, "Use GET or POST.");
     let media = negotiation::negotiate(&headers).unwrap_or(MediaType::Json);
-    let mut response = respond(media, &Outcome::RequestError(error));
+    let mut response = respond(media, &RequestOutcome::RequestError(error));
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
     response
 }
@@ -65,10 +65,10 @@ fn not_acceptable() -> Response {
     let message =
         "Accept must allow application/graphql-response+json or application/json, in UTF-8.";
     let error = RequestError::new(EndpointErrorCode::NotAcceptable, message);
-    respond(MediaType::Json, &Outcome::RequestError(error))
+    respond(MediaType::Json, &RequestOutcome::RequestError(error))
 }
 
-async fn authenticate<E, A: Authenticator>(
+async fn authenticate_request<E, A: ClientAuthenticator>(
     state: &EndpointState<E, A>,
     head: &Parts,
 ) -> Result<A::Viewer, RequestError> {
@@ -77,7 +77,7 @@ async fn authenticate<E, A: Authenticator>(
     }
     let credentials = state.authenticator.credentials_from_headers(&head.headers);
     let viewer = match credentials {
-        Ok(credentials) => state.authenticator.authenticate(credentials).await,
+        Ok(credentials) => state.authenticator.verify_credentials(credentials).await,
         Err(error) => Err(error),
     };
     viewer.map_err(|error| state.authentication_error(error))
@@ -127,13 +127,13 @@ fn reject_subscription(operation: Operation) -> Result<Operation, RequestError> 
     Ok(operation)
 }
 
-async fn answer<E: Executor, A>(
+async fn execute_and_respond<E: Executor, A>(
     state: &EndpointState<E, A>,
     media: MediaType,
     prepared: Result<Operation, RequestError>,
 ) -> Response {
     match prepared {
-        Err(error) => respond(media, &Outcome::RequestError(error)),
+        Err(error) => respond(media, &RequestOutcome::RequestError(error)),
         Ok(operation) => {
             let is_mutation = operation.operation_type == OperationType::Mutation;
             let mut response = respond(media, &state.executor.execute(operation).await);
@@ -147,22 +147,22 @@ async fn answer<E: Executor, A>(
 }
 
 /// Writes the response. One that cannot be serialised is 500 without a body.
-pub(crate) fn respond(media: MediaType, outcome: &Outcome) -> Response {
+pub(crate) fn respond(media: MediaType, outcome: &RequestOutcome) -> Response {
     let Ok(body) = outcome.to_json() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let status = match (outcome, media) {
-        (Outcome::Executed(_), _) => StatusCode::OK,
-        (Outcome::RequestError(error), MediaType::GraphqlResponse) => error.status,
-        (Outcome::RequestError(error), MediaType::Json) => error.json_status,
+        (RequestOutcome::Executed(_), _) => StatusCode::OK,
+        (RequestOutcome::RequestError(error), MediaType::GraphqlResponse) => error.status,
+        (RequestOutcome::RequestError(error), MediaType::Json) => error.json_status,
     };
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, media.header_value());
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
     match outcome {
-        Outcome::Executed(response) => add_headers(headers, &response.http_headers),
-        Outcome::RequestError(error) => {
+        RequestOutcome::Executed(response) => add_headers(headers, &response.http_headers),
+        RequestOutcome::RequestError(error) => {
             add_headers(headers, &error.headers);
             forbid_caching(&mut response);
         }

@@ -7,7 +7,7 @@
 //!   2026 prefers 422 and 294.
 //! - [`WEBSOCKET_PATH`]: the sub-protocol `graphql-transport-ws`, by the PROTOCOL.md of graphql-ws.
 //!
-//! An application adds its own rules at three seams: [`Authenticator`] identifies clients,
+//! An application adds its own rules at three seams: [`ClientAuthenticator`] identifies clients,
 //! [`ErrorPolicy`] maps errors to HTTP, [`TaskContext`] keeps traces across tasks. `()` implements all
 //! three.
 //!
@@ -49,7 +49,7 @@ use compat::unknown_default_types::CheckedExecutor;
 use error::RequestError;
 use executor::DocumentExecutor;
 
-pub use authenticator::Authenticator;
+pub use authenticator::ClientAuthenticator;
 pub use error::{EndpointErrorCode, ErrorPolicy};
 pub use field_collection::has_unique_keys;
 pub use limits::Limits;
@@ -126,7 +126,7 @@ impl<E, A> EndpointState<E, A> {
 }
 
 /// Returns the routes [`PATH`] and [`WEBSOCKET_PATH`].
-pub fn router<E: Executor, A: Authenticator>(endpoint: Endpoint<E, A>) -> Router {
+pub fn router<E: Executor, A: ClientAuthenticator>(endpoint: Endpoint<E, A>) -> Router {
     let max_body_bytes = endpoint.limits.max_body_bytes;
     let methods = get(http::get::<E, A>).post(http::post::<E, A>).fallback(http::not_allowed);
     let state = EndpointState {

@@ -9,8 +9,6 @@ use serde_json::Value as Json;
 
 use crate::error::{EndpointErrorCode, RequestError};
 
-type Result<T> = std::result::Result<T, RequestError>;
-
 /// The well-formed parameters of a request; nothing in them is checked yet.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,7 +27,7 @@ impl RequestParams {
     ///
     /// # Errors
     /// `BAD_REQUEST`.
-    pub(crate) fn from_json(body: &[u8]) -> Result<Self> {
+    pub(crate) fn from_json(body: &[u8]) -> Result<Self, RequestError> {
         // The first byte excludes lists, which serde would read as the fields in order.
         if body.trim_ascii_start().first() == Some(&b'{')
             && let Ok(params) = serde_json::from_slice::<Self>(body)
@@ -43,7 +41,7 @@ impl RequestParams {
     ///
     /// # Errors
     /// `BAD_REQUEST`.
-    pub(crate) fn from_uri(uri: &Uri) -> Result<Self> {
+    pub(crate) fn from_uri(uri: &Uri) -> Result<Self, RequestError> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).map_err(|_| {
             bad_request("The query string is not of the form name=value&name=value.")
         })?;
@@ -60,7 +58,7 @@ impl RequestParams {
         Self { query, operation_name, variables, extensions }.validate()
     }
 
-    fn validate(mut self) -> Result<Self> {
+    fn validate(mut self) -> Result<Self, RequestError> {
         if self.query.is_none() && self.persisted_query_hash()?.is_none() {
             return Err(bad_request(NO_QUERY));
         }
@@ -73,7 +71,7 @@ impl RequestParams {
     ///
     /// # Errors
     /// `BAD_REQUEST` if the hash is malformed or of another version.
-    pub(crate) fn persisted_query_hash(&self) -> Result<Option<[u8; 32]>> {
+    pub(crate) fn persisted_query_hash(&self) -> Result<Option<[u8; 32]>, RequestError> {
         let persisted = self.extensions.as_ref().and_then(|all| all.get("persistedQuery"));
         let Some(Value::Object(persisted)) = persisted else { return Ok(None) };
         if persisted.get("version") != Some(&Value::from(1)) {
@@ -101,7 +99,7 @@ const NO_HASH: &str = "persistedQuery.sha256Hash must be 64 hexadecimal digits."
 fn parse_json_param<T: DeserializeOwned>(
     text: Option<&String>,
     malformed: &'static str,
-) -> Result<Option<T>> {
+) -> Result<Option<T>, RequestError> {
     text.map_or(Ok(None), |text| serde_json::from_str(text).map_err(|_| bad_request(malformed)))
 }
 

@@ -10,14 +10,14 @@ use crate::{
 
 /// The outcome of a request.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum RequestOutcome {
     /// The request was not executed: the response has no `data`.
     RequestError(RequestError),
     /// The request was executed; the response may hold field errors.
     Executed(Response),
 }
 
-impl Outcome {
+impl RequestOutcome {
     /// Reads the response of the executor. Its errors get a code; internal messages are masked.
     pub(crate) fn new(mut response: Response, policy: &dyn ErrorPolicy) -> Self {
         // Only errors before execution have no path.

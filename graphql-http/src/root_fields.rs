@@ -14,7 +14,7 @@ use crate::{
 ///
 /// # Errors
 /// `QUERY_TOO_COMPLEX` or `GRAPHQL_VALIDATION_FAILED`.
-pub(crate) fn check(
+pub(crate) fn check_root_fields(
     document: &ExecutableDocument,
     limits: &Limits,
     single_use_fields: &[&str],

@@ -48,7 +48,7 @@ pub fn endpoint<E>(schema: E, authenticator: Authenticator) -> Endpoint<E, Token
 /// Authenticates clients by access tokens.
 pub struct TokenAuthenticator(Authenticator);
 
-impl graphql_http::Authenticator for TokenAuthenticator {
+impl graphql_http::ClientAuthenticator for TokenAuthenticator {
     type Credentials = Arc<str>;
     type Viewer = Viewer;
     type Error = Error;
@@ -57,7 +57,7 @@ impl graphql_http::Authenticator for TokenAuthenticator {
         Ok(bearer_token(headers)?.map(Arc::from))
     }
 
-    async fn authenticate(&self, token: Option<Arc<str>>) -> Result<Viewer> {
+    async fn verify_credentials(&self, token: Option<Arc<str>>) -> Result<Viewer> {
         match token {
             None => Ok(Viewer::Anonymous),
             Some(token) => self.0.authenticate(&token).await,
@@ -78,7 +78,7 @@ impl graphql_http::Authenticator for TokenAuthenticator {
 struct ProblemPolicy;
 
 impl ErrorPolicy for ProblemPolicy {
-    fn http(&self, error: &ServerError) -> Option<(StatusCode, HeaderMap)> {
+    fn status_and_headers(&self, error: &ServerError) -> Option<(StatusCode, HeaderMap)> {
         let problem = Problem::from(error.source::<Error>()?.clone());
         let (mut head, _) = problem.into_response().into_parts();
         head.headers.remove(header::CONTENT_TYPE);

@@ -1,5 +1,5 @@
-//! Defect: the library's own errors have no code, so their messages are all that tells an exceeded
-//! limit from an invalid document, and an invalid argument from an internal error.
+//! Defect: the library's own errors have no code. Their messages alone distinguish an exceeded limit
+//! from an invalid document, and an invalid argument from an internal error.
 //!
 //! Functions: `check_max_directives`, `check_alias_count` and `check_recursive_depth` in `src/schema.rs`,
 //! `check_rules` in `src/validation/mod.rs`, `InputValueError::into_server_error` in `src/error.rs`. Codes

@@ -43,7 +43,7 @@ struct TopologicalSort<'a> {
 impl<'a> TopologicalSort<'a> {
     /// Visits a selection at this level, and returns the number of levels in it.
     fn visit(&mut self, set: &'a SelectionSet, level: usize) -> Result<usize, RequestError> {
-        self.check(level)?;
+        self.check_nesting(level)?;
         let mut deepest = 0;
         for selection in &set.items {
             let levels = match &selection.node {
@@ -77,14 +77,46 @@ impl<'a> TopologicalSort<'a> {
             };
             deepest = deepest.max(levels);
         }
-        self.check(level + deepest)?;
+        self.check_nesting(level + deepest)?;
         Ok(deepest + 1)
     }
 
-    fn check(&self, level: usize) -> Result<(), RequestError> {
+    fn check_nesting(&self, level: usize) -> Result<(), RequestError> {
         if level > self.max_nesting {
             return Err(RequestError::too_complex("The document is nested too deep."));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    fn order(text: &str, max_nesting: usize) -> Option<Vec<String>> {
+        let document = parse_query(text).unwrap();
+        let order = topological_order(&document, max_nesting).ok()?;
+        Some(order.into_iter().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn fragments_come_after_those_that_they_spread() {
+        let chain = "fragment A on T { ...B } fragment B on T { ...C } fragment C on T { x }";
+        for spreads in ["...A", "...C ...B ...A", "y { ...B } ...A"] {
+            let text = format!("{{ {spreads} }} {chain} fragment Unused on T {{ ...A }}");
+            assert_eq!(order(&text, 9).unwrap(), ["C", "B", "A"], "{text}");
+        }
+    }
+
+    #[test]
+    fn nesting_counts_spread_fragments_in_any_order() {
+        let chain = "fragment A on T { y { ...B } } fragment B on T { ... { x } }";
+        for spreads in ["...A", "...B ...A"] {
+            let text = format!("{{ {spreads} }} {chain}");
+            assert!(order(&text, 5).is_some(), "{text}");
+            assert!(order(&text, 4).is_none(), "{text}");
+        }
     }
 }

@@ -14,12 +14,12 @@ use super::{
     message::{self, ClientMessage, Close},
     operations::{EventKind, OperationEvent, Operations},
 };
-use crate::{Authenticator, EndpointState, response::Outcome};
+use crate::{ClientAuthenticator, EndpointState, response::RequestOutcome};
 
 /// The time for the client to acknowledge the close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-pub(super) struct Connection<E, A: Authenticator> {
+pub(super) struct WebSocketConnection<E, A: ClientAuthenticator> {
     state: Arc<EndpointState<E, A>>,
     socket: WebSocket,
     operations: Operations<E, A>,
@@ -45,7 +45,7 @@ impl From<Close> for Disconnect {
     }
 }
 
-impl<E: Executor, A: Authenticator> Connection<E, A> {
+impl<E: Executor, A: ClientAuthenticator> WebSocketConnection<E, A> {
     pub(super) fn new(
         state: Arc<EndpointState<E, A>>,
         socket: WebSocket,
@@ -73,7 +73,7 @@ impl<E: Executor, A: Authenticator> Connection<E, A> {
         // Operations are dropped before the close, which waits for the client.
         self.operations = Operations::new(Arc::clone(&self.state));
         if let Disconnect::Close(close) = disconnect
-            && self.send(close.into_message()).await.is_ok()
+            && self.send_message(close.into_message()).await.is_ok()
         {
             let acknowledgement = async { while let Some(Ok(_)) = self.socket.recv().await {} };
             let _ = timeout(CLOSE_TIMEOUT, acknowledgement).await;
@@ -109,7 +109,7 @@ impl<E: Executor, A: Authenticator> Connection<E, A> {
         if !std::mem::take(&mut self.received_since_ping) {
             return Err(Disconnect::ClientGone);
         }
-        self.send(Message::Ping(axum::body::Bytes::new())).await
+        self.send_message(Message::Ping(axum::body::Bytes::new())).await
     }
 
     async fn receive(
@@ -118,7 +118,7 @@ impl<E: Executor, A: Authenticator> Connection<E, A> {
     ) -> Result<(), Disconnect> {
         self.received_since_ping = true;
         match received {
-            Some(Ok(Message::Text(text))) => self.handle(ClientMessage::parse(&text)?).await,
+            Some(Ok(Message::Text(text))) => self.handle(ClientMessage::from_text(&text)?).await,
             Some(Ok(Message::Binary(_))) => {
                 Err(Close::invalid_message("Message must be text").into())
             }
@@ -135,14 +135,14 @@ impl<E: Executor, A: Authenticator> Connection<E, A> {
         match message {
             ClientMessage::Init(_) if self.acknowledged => Err(Close::second_init().into()),
             ClientMessage::Init(payload) => self.initialise(&payload.unwrap_or_default()).await,
-            ClientMessage::Ping(payload) => self.send(message::pong(payload)?).await,
+            ClientMessage::Ping(payload) => self.send_message(message::pong(payload)?).await,
             ClientMessage::Pong => Ok(()),
             ClientMessage::Subscribe(..) if !self.acknowledged => Err(Close::unauthorized().into()),
             ClientMessage::Subscribe(id, params) => {
-                Ok(self.operations.start(id, params, self.credentials.clone())?)
+                Ok(self.operations.start_operation(id, params, self.credentials.clone())?)
             }
             ClientMessage::Complete(id) => {
-                self.operations.stop(&id);
+                self.operations.stop_operation(&id);
                 Ok(())
             }
         }
@@ -156,7 +156,7 @@ impl<E: Executor, A: Authenticator> Connection<E, A> {
         if let Some(credentials) = authenticator.credentials_from_payload(payload).map_err(close)? {
             self.credentials = Some(credentials);
         }
-        let viewer = authenticator.authenticate(self.credentials.clone());
+        let viewer = authenticator.verify_credentials(self.credentials.clone());
         let viewer = timeout(state.websocket_limits.init_timeout, viewer)
             .await
             .map_err(|_| Close::init_timeout())?
@@ -164,7 +164,7 @@ impl<E: Executor, A: Authenticator> Connection<E, A> {
         let lifetime = authenticator.lifetime(&viewer);
         self.deadline = lifetime.and_then(|lifetime| Instant::now().checked_add(lifetime));
         self.acknowledged = true;
-        self.send(message::ack()?).await
+        self.send_message(message::ack()?).await
     }
 
     async fn send_event(
@@ -173,19 +173,19 @@ impl<E: Executor, A: Authenticator> Connection<E, A> {
     ) -> Result<(), Disconnect> {
         let (message, is_last) = match kind {
             EventKind::Outcome(outcome) => {
-                let is_last = matches!(outcome, Outcome::RequestError(_));
+                let is_last = matches!(outcome, RequestOutcome::RequestError(_));
                 (message::result(&id, &outcome, &*self.state.executor.error_policy)?, is_last)
             }
             EventKind::Complete => (message::complete(&id)?, true),
             EventKind::Close(close) => return Err(close.into()),
         };
         if is_last {
-            self.operations.stop(&id);
+            self.operations.stop_operation(&id);
         }
-        self.send(message).await
+        self.send_message(message).await
     }
 
-    async fn send(&mut self, message: Message) -> Result<(), Disconnect> {
+    async fn send_message(&mut self, message: Message) -> Result<(), Disconnect> {
         match timeout(self.state.websocket_limits.send_timeout, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(Disconnect::ClientGone),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, value::RawValue};
 use crate::{
     error::{ErrorPolicy, RequestError},
     params::RequestParams,
-    response::Outcome,
+    response::RequestOutcome,
 };
 
 /// The most bytes of an id, which is stored while its operation runs.
@@ -86,7 +86,7 @@ impl ClientMessage {
     ///
     /// # Errors
     /// 4400 if it is malformed or of an unknown type.
-    pub(super) fn parse(text: &str) -> Result<Self, Close> {
+    pub(super) fn from_text(text: &str) -> Result<Self, Close> {
         let Ok(Value::Object(mut message)) = serde_json::from_str(text) else {
             return Err(Close::invalid_message("Message must be a JSON object"));
         };
@@ -178,12 +178,14 @@ pub(super) fn complete(id: &str) -> Result<Message, Close> {
 /// Returns `next`, or `error` for a request that was not executed.
 pub(super) fn result(
     id: &str,
-    outcome: &Outcome,
+    outcome: &RequestOutcome,
     policy: &dyn ErrorPolicy,
 ) -> Result<Message, Close> {
     match outcome {
-        Outcome::RequestError(error) => text(&ServerMessage::Error { id, payload: &error.errors }),
-        Outcome::Executed(_) => {
+        RequestOutcome::RequestError(error) => {
+            text(&ServerMessage::Error { id, payload: &error.errors })
+        }
+        RequestOutcome::Executed(_) => {
             let serialization_failed = |error: serde_json::Error| {
                 policy.mask(&error);
                 internal_error()

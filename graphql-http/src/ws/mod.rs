@@ -18,8 +18,10 @@ use axum::{
 };
 use futures_util::FutureExt;
 
-use crate::{Authenticator, EndpointState, http, negotiation::MediaType, response::Outcome};
-use connection::Connection;
+use crate::{
+    ClientAuthenticator, EndpointState, http, negotiation::MediaType, response::RequestOutcome,
+};
+use connection::WebSocketConnection;
 
 const PROTOCOL: &str = "graphql-transport-ws";
 
@@ -52,7 +54,7 @@ impl Default for WebSocketLimits {
 }
 
 /// Accepts a WebSocket.
-pub(crate) async fn upgrade<E: Executor, A: Authenticator>(
+pub(crate) async fn upgrade<E: Executor, A: ClientAuthenticator>(
     State(state): State<Arc<EndpointState<E, A>>>,
     headers: HeaderMap,
     mut upgrade: WebSocketUpgrade,
@@ -61,7 +63,7 @@ pub(crate) async fn upgrade<E: Executor, A: Authenticator>(
         Ok(credentials) => credentials,
         Err(error) => {
             let error = state.authentication_error(error);
-            return http::respond(MediaType::Json, &Outcome::RequestError(error));
+            return http::respond(MediaType::Json, &RequestOutcome::RequestError(error));
         }
     };
     let supported = HeaderValue::from_static(PROTOCOL);
@@ -78,7 +80,7 @@ pub(crate) async fn upgrade<E: Executor, A: Authenticator>(
     let (socket, connected) = tokio::sync::oneshot::channel();
     let connection = async move {
         if let Ok(socket) = connected.await {
-            Connection::new(state, socket, credentials).run(protocol_supported).await;
+            WebSocketConnection::new(state, socket, credentials).run(protocol_supported).await;
         }
     };
     let connection = task_context.wrap_connection(connection.boxed());

@@ -11,10 +11,10 @@ use futures_util::{
 
 use super::message::Close;
 use crate::{
-    Authenticator, EndpointState,
+    ClientAuthenticator, EndpointState,
     error::{EndpointErrorCode, RequestError},
     params::RequestParams,
-    response::Outcome,
+    response::RequestOutcome,
 };
 
 /// An event of an operation.
@@ -25,7 +25,7 @@ pub(super) struct OperationEvent {
 
 pub(super) enum EventKind {
     /// A result, or the error that ends the operation.
-    Outcome(Outcome),
+    Outcome(RequestOutcome),
     /// The operation has ended.
     Complete,
     /// The credentials became invalid.
@@ -41,7 +41,7 @@ pub(super) struct Operations<E, A> {
     events: SelectAll<Abortable<BoxStream<'static, OperationEvent>>>,
 }
 
-impl<E: Executor, A: Authenticator> Operations<E, A> {
+impl<E: Executor, A: ClientAuthenticator> Operations<E, A> {
     pub(super) fn new(state: Arc<EndpointState<E, A>>) -> Self {
         Self { state, running: HashMap::new(), events: SelectAll::new() }
     }
@@ -51,7 +51,7 @@ impl<E: Executor, A: Authenticator> Operations<E, A> {
     ///
     /// # Errors
     /// 4409 if an operation with this id runs.
-    pub(super) fn start(
+    pub(super) fn start_operation(
         &mut self,
         id: String,
         params: RequestParams,
@@ -75,7 +75,7 @@ impl<E: Executor, A: Authenticator> Operations<E, A> {
     }
 
     /// Ends an operation without an event. Unknown ids are ignored.
-    pub(super) fn stop(&mut self, id: &str) {
+    pub(super) fn stop_operation(&mut self, id: &str) {
         if let Some(abort) = self.running.remove(id) {
             abort.abort();
         }
@@ -95,15 +95,15 @@ fn single(event: EventKind) -> EventStream {
 }
 
 fn request_error(error: RequestError) -> EventKind {
-    EventKind::Outcome(Outcome::RequestError(error))
+    EventKind::Outcome(RequestOutcome::RequestError(error))
 }
 
-async fn run<E: Executor, A: Authenticator>(
+async fn run<E: Executor, A: ClientAuthenticator>(
     state: Arc<EndpointState<E, A>>,
     params: RequestParams,
     credentials: Option<A::Credentials>,
 ) -> EventStream {
-    let viewer = match state.authenticator.authenticate(credentials).await {
+    let viewer = match state.authenticator.verify_credentials(credentials).await {
         Ok(viewer) => viewer,
         Err(error) => {
             let error = state.authentication_error(error);
@@ -128,12 +128,12 @@ async fn run<E: Executor, A: Authenticator>(
     let outcome = tokio::time::timeout(time_limit, state.executor.execute(operation)).await;
     append_complete(stream::once(std::future::ready(outcome.unwrap_or_else(|_| {
         let message = "The operation took too long.";
-        Outcome::RequestError(RequestError::new(EndpointErrorCode::Timeout, message))
+        RequestOutcome::RequestError(RequestError::new(EndpointErrorCode::Timeout, message))
     }))))
 }
 
 /// Appends `Complete`, unless a request error ends the operation.
-fn append_complete(outcomes: impl Stream<Item = Outcome> + Send + 'static) -> EventStream {
+fn append_complete(outcomes: impl Stream<Item = RequestOutcome> + Send + 'static) -> EventStream {
     let complete = std::future::ready(EventKind::Complete).into_stream();
     let mut ended = false;
     outcomes
@@ -141,7 +141,7 @@ fn append_complete(outcomes: impl Stream<Item = Outcome> + Send + 'static) -> Ev
         .chain(complete)
         .take_while(move |event| {
             let goes_on = !ended;
-            ended = matches!(event, EventKind::Outcome(Outcome::RequestError(_)));
+            ended = matches!(event, EventKind::Outcome(RequestOutcome::RequestError(_)));
             std::future::ready(goes_on)
         })
         .boxed()
@@ -149,15 +149,15 @@ fn append_complete(outcomes: impl Stream<Item = Outcome> + Send + 'static) -> Ev
 
 /// Turns a first event that is an error of the subscription field itself into a request error: no
 /// stream was created (GraphQL specification, section 6.2.3.1).
-fn reject_failed_source(outcome: Outcome) -> Outcome {
+fn reject_failed_source(outcome: RequestOutcome) -> RequestOutcome {
     match outcome {
-        Outcome::Executed(response)
+        RequestOutcome::Executed(response)
             if response.data == async_graphql::Value::Null
                 && !response.errors.is_empty()
                 && response.errors.iter().all(|error| error.path.len() == 1) =>
         {
             let code = EndpointErrorCode::Internal;
-            Outcome::RequestError(RequestError::from_errors(code, response.errors))
+            RequestOutcome::RequestError(RequestError::from_errors(code, response.errors))
         }
         outcome => outcome,
     }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_graphql::{Context, ErrorExtensionValues, ServerError};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use graphql_http::{Authenticator, ErrorPolicy};
+use graphql_http::{ClientAuthenticator, ErrorPolicy};
 
 /// An error of the application.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ fn busy() -> Failure {
 pub(crate) struct FailureStatus;
 
 impl ErrorPolicy for FailureStatus {
-    fn http(&self, error: &ServerError) -> Option<(StatusCode, HeaderMap)> {
+    fn status_and_headers(&self, error: &ServerError) -> Option<(StatusCode, HeaderMap)> {
         let failure = error.source::<Failure>()?;
         let headers = failure.header.iter().cloned();
         let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
@@ -76,10 +76,10 @@ impl Viewer {
     }
 }
 
-/// Knows the tokens `good`, `short` and `away`.
+/// Knows the tokens `good`, `short` and `busy`.
 pub(crate) struct Tokens;
 
-impl Authenticator for Tokens {
+impl ClientAuthenticator for Tokens {
     type Credentials = String;
     type Viewer = Viewer;
     type Error = Failure;
@@ -94,13 +94,13 @@ impl Authenticator for Tokens {
         }
     }
 
-    async fn authenticate(&self, token: Option<String>) -> Result<Viewer, Failure> {
+    async fn verify_credentials(&self, token: Option<String>) -> Result<Viewer, Failure> {
         let user = |lifetime| Ok(Viewer { id: Some(7), lifetime: Some(lifetime) });
         match token.as_deref() {
             None => Ok(Viewer { id: None, lifetime: None }),
             Some("good") => user(Duration::from_hours(1)),
             Some("short") => user(Duration::from_millis(200)),
-            Some("away") => Err(busy()),
+            Some("busy") => Err(busy()),
             Some(_) => Err(invalid_token()),
         }
     }

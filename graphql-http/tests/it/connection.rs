@@ -109,7 +109,7 @@ async fn invalid_token_4403() {
 async fn unverifiable_token_1013() {
     let server = Server::start().await;
     let mut socket = server.socket().await;
-    let payload = json!({ "Authorization": "Bearer away" });
+    let payload = json!({ "Authorization": "Bearer busy" });
     socket.send(json!({ "type": "connection_init", "payload": payload })).await;
     assert_eq!(socket.closed().await.0, 1013);
 }

@@ -1,11 +1,18 @@
 //! The operations on a connection.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 
 use crate::{Server, code, socket::wait_until};
-use graphql_http::WebSocketLimits;
+use futures_util::future::BoxFuture;
+use graphql_http::{TaskContext, WebSocketLimits};
 
 #[tokio::test]
 async fn subscription_ends_with_complete() {
@@ -191,4 +198,40 @@ async fn silent_client_is_disconnected_and_responsive_one_kept() {
     server.query("{ releases }").await;
     assert_eq!(heard.await.unwrap().0["type"], "next");
     drop(silent);
+}
+
+/// Counts the tasks that outlive a request.
+#[derive(Default)]
+struct WrappedTasks {
+    mutations: AtomicUsize,
+    connections: AtomicUsize,
+}
+
+impl TaskContext for WrappedTasks {
+    fn wrap_mutation(&self, execution: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
+        self.mutations.fetch_add(1, Ordering::SeqCst);
+        execution
+    }
+
+    fn wrap_connection(&self, connection: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
+        self.connections.fetch_add(1, Ordering::SeqCst);
+        connection
+    }
+}
+
+#[tokio::test]
+async fn context_wraps_mutations_and_connections() {
+    let tasks = Arc::new(WrappedTasks::default());
+    let server = Server::with(|endpoint| endpoint.task_context = Arc::clone(&tasks) as _).await;
+    let count = |tasks: &WrappedTasks| {
+        (tasks.mutations.load(Ordering::SeqCst), tasks.connections.load(Ordering::SeqCst))
+    };
+    server.query("{ hello }").await;
+    assert_eq!(count(&tasks), (0, 0));
+    server.query("mutation { login }").await;
+    assert_eq!(count(&tasks), (1, 0));
+    let mut socket = server.initialised_socket(json!(null)).await;
+    socket.subscribe("m", "mutation { login }").await;
+    assert_eq!(socket.receive().await["type"], "next");
+    assert_eq!(count(&tasks), (2, 1));
 }

@@ -162,7 +162,7 @@ async fn invalid_token_401_and_busy_authenticator_503() {
         assert_eq!(response.headers()["www-authenticate"], "Bearer error=\"invalid_token\"");
         assert_eq!(code(&response.json().await.unwrap()), "INVALID_TOKEN");
     }
-    let response = ask("Bearer away").await.unwrap();
+    let response = ask("Bearer busy").await.unwrap();
     assert_eq!(response.status(), 503);
     assert_eq!(response.headers()["retry-after"], "3");
     assert_eq!(code(&response.json().await.unwrap()), "BUSY");
