@@ -4,8 +4,8 @@
 use async_graphql::connection::CursorType;
 use libfuzzer_sys::fuzz_target;
 use schema::{
-    Page,
-    page::{Cursor, MAX},
+    PageRequest,
+    pagination::{Cursor, MAX_PAGE_SIZE},
 };
 
 fuzz_target!(|input: (i32, i32, &str, &str)| {
@@ -15,8 +15,8 @@ fuzz_target!(|input: (i32, i32, &str, &str)| {
         assert_eq!(Cursor::decode_cursor(&cursor.encode_cursor()), Ok(cursor));
     }
     for (first, last) in [(Some(first), None), (None, Some(last)), (Some(first), Some(last))] {
-        match Page::new(first, Some(after), last, Some(before)) {
-            Ok(page) => assert!((0..=MAX).contains(&page.limit)),
+        match PageRequest::new(first, Some(after), last, Some(before)) {
+            Ok(page) => assert!((0..=MAX_PAGE_SIZE).contains(&page.limit)),
             Err(error) => assert!(!error.field_errors.is_empty()),
         }
     }
