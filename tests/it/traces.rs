@@ -136,7 +136,7 @@ async fn log_lines_contain_trace_ids(topology: Topology) {
         .await;
         let span = if format == "json" {
             let line: Value = serde_json::from_str(&line).unwrap();
-            assert_eq!([&line["trace_id"], &line["message"]], [TRACE_ID, "registration"]);
+            assert_eq!([&line["trace_id"], &line["message"]], [TRACE_ID, "user_created"]);
             line["span_id"].as_str().unwrap().to_owned()
         } else {
             let (_, span) = line.split_once(&format!(" trace_id={TRACE_ID} span_id=")).unwrap();

@@ -95,7 +95,7 @@ impl<E: Executor> RouteDocument<E> {
 
     /// Reads the variables like [`Self::variables`], for a resolver that validates an input of type
     /// `T`. If fields are missing or of the wrong type, the resolver cannot run: `validate` stands in
-    /// for it, so that one answer names every bad field.
+    /// for it, so that one answer names every bad field, in the order of the input type.
     ///
     /// # Errors
     /// `INVALID_INPUT` that names each bad field.
@@ -109,10 +109,10 @@ impl<E: Executor> RouteDocument<E> {
         let Err(found) = errors.into_result() else { return Ok(Value::Object(variables)) };
         let of_type = |field: &&InputField| field.ty.base.to_string() == T::type_name();
         let input = self.variables.iter().find(of_type);
-        let input = T::parse(input.and_then(|field| variables.swap_remove(&field.name)));
-        let input =
-            input.map_err(|error| Error::internal(error.into_server_error(<_>::default())))?;
-        let broken = validate(input).map_err(snake_case_pointers).err();
+        let value = T::parse(input.and_then(|field| variables.swap_remove(&field.name)));
+        let value =
+            value.map_err(|error| Error::internal(error.into_server_error(<_>::default())))?;
+        let broken = validate(value).map_err(snake_case_pointers).err();
         let broken = broken.into_iter().flat_map(|error| error.field_errors);
         // A placeholder stands for a bad field, and may break its rule.
         let is_placeholder = |pointer: &str| {
@@ -122,8 +122,11 @@ impl<E: Executor> RouteDocument<E> {
             })
         };
         let broken = broken.filter(|field| !is_placeholder(&field.pointer));
+        let mut all: Vec<_> = found.field_errors.iter().cloned().chain(broken).collect();
+        let fields = input.and_then(|field| self.types.fields_of(&field.ty)).unwrap_or_default();
+        all.sort_by_key(|error| fields.iter().position(|field| field.contains(&error.pointer)));
         let mut errors = FieldErrors::default();
-        for field in found.field_errors.iter().cloned().chain(broken) {
+        for field in all {
             errors.push(&field.pointer, field.detail);
         }
         errors.into_result().map(|()| Value::Object(variables))

@@ -41,6 +41,11 @@ impl InputField {
     pub(super) fn new(name: &Name, ty: &Type, has_default: bool) -> Self {
         Self { name: name.clone(), json_name: snake_case(name), ty: ty.clone(), has_default }
     }
+
+    /// Returns true if the JSON pointer leads to this field of a body, or into it.
+    pub(super) fn contains(&self, pointer: &str) -> bool {
+        pointer.split('/').nth(1) == Some(&self.json_name)
+    }
 }
 
 impl From<&InputValueDefinition> for InputField {
