@@ -5,7 +5,7 @@ use direct_json::PlainFields;
 use crate::{Id, Text, Timestamp, rows::table_object};
 
 table_object! {
-    offer,
+    offer hiding idempotency_key, fingerprint;
     /// A classified ad.
     #[graphql(name = "OfferFields")]
     pub struct Offer {

@@ -23,13 +23,14 @@ pub trait TableObject: Sized {
     fn from_row(row: &QueryResult, place: usize) -> Result<Self, DbErr>;
 }
 
-/// Defines a `direct_json::object!` whose fields are columns of an entity with the same names.
+/// Defines a `direct_json::object!` whose fields are columns of an entity with the same names. All
+/// other columns of the entity are listed as hidden, so that a new column is one or the other.
 ///
 /// Columns are read by their place, which costs less than by name: the one list gives the order in
 /// which they are selected and the order in which they are read.
 macro_rules! table_object {
     (
-        $entity:ident,
+        $entity:ident hiding $($hidden:ident),+;
         $(#[$meta:meta])*
         pub struct $name:ident {
             $($(#[$field_meta:meta])* pub $field:ident: $type:ty,)+
@@ -49,7 +50,8 @@ macro_rules! table_object {
 
         impl From<entity::$entity::Model> for $name {
             fn from(row: entity::$entity::Model) -> Self {
-                Self { $($field: row.$field.into(),)+ }
+                let entity::$entity::Model { $($field,)+ $($hidden: _,)+ } = row;
+                Self { $($field: $field.into(),)+ }
             }
         }
 

@@ -3,7 +3,7 @@
 use crate::{Id, Timestamp, rows::table_object};
 
 table_object! {
-    user,
+    user hiding username_key, email_key, password_hash;
     /// A registered user.
     #[graphql(name = "UserFields")]
     pub struct User {
