@@ -22,7 +22,8 @@ table_object! {
         #[schema(value_type = chrono::DateTime<chrono::Utc>)]
         pub created_at: Timestamp,
         /// The identifier of the user who made the offer.
-        #[schema(value_type = i64, example = 1)]
+        #[schema(value_type = i64, required = true, example = 1)]
+        #[serde(default)]
         pub user_id: Id,
     }
 }
@@ -32,6 +33,14 @@ impl Offer {
     #[must_use]
     pub fn selection() -> String {
         Self::FIELDS.join(" ")
+    }
+
+    /// Returns the selection set for the offers of a user: all but the user, who is known.
+    #[must_use]
+    pub fn selection_of_user() -> String {
+        let fields: Vec<_> =
+            Self::FIELDS.iter().copied().filter(|name| *name != "userId").collect();
+        fields.join(" ")
     }
 }
 

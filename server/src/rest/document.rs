@@ -1,12 +1,21 @@
 //! The GraphQL document of a route: reads its variables, runs it and translates the answer.
 
-use std::{collections::BTreeSet, slice, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    mem, slice,
+    sync::Arc,
+};
 
 use async_graphql::{
-    Executor, InputType, Name, ObjectType, Request, Response, Schema, SubscriptionType, Value,
-    Variables,
+    Executor, InputType, Name, ObjectType, Positioned, Request, Response, Schema, SubscriptionType,
+    Value, Variables,
     indexmap::IndexMap,
-    parser::{parse_query, types::ExecutableDocument},
+    parser::{
+        parse_query,
+        types::{
+            DocumentOperations, ExecutableDocument, FragmentDefinition, Selection, SelectionSet,
+        },
+    },
 };
 use axum::{
     http::header,
@@ -54,7 +63,14 @@ impl<E: Executor> RouteSchema<E> {
     pub fn document(&self, source: &str) -> Result<RouteDocument<E>, String> {
         let source = format!("{source}{}", self.fragments);
         let mut query = parse_query(&source).map_err(|error| error.to_string())?;
-        query.fragments.retain(|name, _| source.contains(&format!("...{name}")));
+        // Once, so that no request looks a fragment up for each row.
+        let fragments = mem::take(&mut query.fragments);
+        // An operation with a name is one of several for the parser.
+        if let DocumentOperations::Multiple(operations) = &mut query.operations {
+            for operation in operations.values_mut() {
+                inline_fragments(&mut operation.node.selection_set.node, &fragments);
+            }
+        }
         // Direct JSON needs it.
         if !graphql_http::has_unique_keys(&query) {
             return Err(format!("a document selects a field twice: {source}"));
@@ -70,6 +86,28 @@ impl<E: Executor> RouteSchema<E> {
             schema: self.schema.clone(),
             types: Arc::clone(&self.types),
         })
+    }
+}
+
+/// Replaces the spreads of fragments by the fields of the fragments.
+fn inline_fragments(
+    selection: &mut SelectionSet,
+    fragments: &HashMap<Name, Positioned<FragmentDefinition>>,
+) {
+    for mut item in mem::take(&mut selection.items) {
+        match &mut item.node {
+            Selection::Field(field) => {
+                inline_fragments(&mut field.node.selection_set.node, fragments);
+            }
+            Selection::FragmentSpread(spread) => {
+                if let Some(fragment) = fragments.get(&spread.node.fragment_name.node) {
+                    selection.items.extend(fragment.node.selection_set.node.items.iter().cloned());
+                    continue;
+                }
+            }
+            Selection::InlineFragment(_) => (),
+        }
+        selection.items.push(item);
     }
 }
 

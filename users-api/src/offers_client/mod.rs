@@ -74,7 +74,7 @@ fn pages_query(groups: &[UsersOfPage]) -> String {
     let variables = (0..groups.len()).map(|n| {
         format!("$users{n}:[_Any!]!,$first{n}:Int,$after{n}:String,$last{n}:Int,$before{n}:String")
     });
-    let offer = Offer::selection();
+    let offer = Offer::selection_of_user();
     let fields = groups.iter().enumerate().map(|(n, (page, _))| {
         let page_info = if page.probe_next { "pageInfo{hasPreviousPage hasNextPage}" } else { "" };
         format!(
@@ -169,7 +169,10 @@ impl Loader<(i64, PageRequest)> for Transport {
         for (n, (page, user_ids)) in groups.into_iter().enumerate() {
             let users = data.remove(&format!("page{n}")).unwrap_or_default();
             for (user_id, user) in user_ids.into_iter().zip(users) {
-                let Connection { nodes: rows, page_info } = user.offers_connection;
+                let Connection { nodes: mut rows, page_info } = user.offers_connection;
+                for offer in &mut rows {
+                    offer.user_id = user_id.into();
+                }
                 if page.probe_next && page_info.is_none() {
                     return Err(response.unusable(&"a page without pageInfo"));
                 }
