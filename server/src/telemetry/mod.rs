@@ -10,7 +10,10 @@ use tokio::task::JoinHandle;
 use tracing::Instrument;
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
-use crate::settings::{LogFormat, Settings};
+use crate::{
+    client_ip,
+    settings::{LogFormat, Settings},
+};
 use log_format::WithTraceIds;
 use traces::TracerGuard;
 
@@ -48,13 +51,15 @@ fn parse_filter(text: &str) -> Result<EnvFilter, ParseError> {
     Ok(filter)
 }
 
-/// Wraps work that runs in another task, so that its logs and spans belong to the trace of the caller.
+/// Wraps work that runs in another task, so that its logs and spans belong to the trace of the caller,
+/// and its client address is that of the caller.
 pub(crate) fn in_current_context<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    let work = client_ip::scope(client_ip::current(), work);
     work.in_current_span().with_current_context()
 }
 
-/// Runs work in a task of its own, which ends even if its caller is cancelled. Its logs and spans
-/// belong to the trace of the caller.
+/// Runs work in a task of its own, which ends even if its caller is cancelled, in the context of
+/// the caller: its trace and its client address.
 pub fn spawn_instrumented<F>(work: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
