@@ -7,7 +7,7 @@ use sea_orm::{
     DatabaseConnection, DbBackend, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
     sea_query::{Expr, Func, Query},
 };
-use server::{database, metrics::Metrics, settings::Settings};
+use server::{database, metrics::Metrics, output, settings::Settings};
 
 /// Number of rows per statement: SQLite accepts 32766 values in one.
 const ROWS_PER_INSERT: u64 = 2000;
@@ -46,7 +46,7 @@ async fn copy(from: &DatabaseConnection, to: &str) -> Result<(), DbErr> {
         reset_sequence::<user::Entity>(&to, "users", user::Column::Id).await?;
         reset_sequence::<offer::Entity>(&to, "offers", offer::Column::Id).await?;
     }
-    println!("copied {users} users, {offers} offers, {sessions} sessions");
+    output::print_line(format_args!("copied {users} users, {offers} offers, {sessions} sessions"));
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use reqwest::Url;
 use server::{
     database,
     metrics::Metrics,
-    runtime,
+    output, runtime,
     serve::Listeners,
     settings::{self, BindAddress, Settings},
     telemetry,
@@ -172,12 +172,13 @@ fn url(listeners: &Listeners, path: &str) -> Result<Url, String> {
 
 /// Prints the links of both services.
 fn print_links(users: &Listeners, offers: &Listeners, graphiql: bool) {
-    println!();
+    output::print_line("");
     for (title, listeners) in [("Users", users), ("Offers", offers)] {
         for base in [listeners.http(), listeners.https()].into_iter().flatten() {
             let playground =
                 if graphiql { format!("GraphiQL {base}/graphql   ") } else { String::new() };
-            println!("{title:<7} {base}/   {playground}REST {base}/docs");
+            let line = format!("{title:<7} {base}/   {playground}REST {base}/docs");
+            output::print_line(line);
         }
     }
 }

@@ -11,7 +11,7 @@ use sea_orm::{
     ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect,
     sea_query::OnConflict,
 };
-use server::{database, metrics::Metrics, settings::Settings};
+use server::{database, metrics::Metrics, output, settings::Settings};
 
 /// The password of every demo user.
 const PASSWORD: &str = "demo";
@@ -52,10 +52,10 @@ pub(crate) async fn run(settings: &Settings, arguments: &Arguments) -> Result<()
         }
     }
     bar.finish();
-    println!(
-        "{} users with {} offers each: log in as demo1, password {PASSWORD}",
-        arguments.users, arguments.offers
-    );
+    let Arguments { users, offers } = arguments;
+    output::print_line(format_args!(
+        "{users} users with {offers} offers each: log in as demo1, password {PASSWORD}"
+    ));
     Ok(())
 }
 

@@ -1,7 +1,9 @@
 //! `migration up|down|status|fresh` on `DATABASE_URL`. Two runs at once are safe.
-#![allow(clippy::print_stderr, reason = "a command line tool")]
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 use sea_orm_migration::sea_orm::{Database, DbErr};
@@ -34,30 +36,39 @@ async fn main() -> ExitCode {
     let _ = dotenvy::from_path(".env");
     let Cli { command, database_url } = Cli::parse();
     let Some(url) = database_url else {
-        eprintln!("error: DATABASE_URL is not set");
+        let _ = writeln!(io::stderr(), "error: DATABASE_URL is not set");
         return ExitCode::from(2);
     };
     match run(&command, &url).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+        Err(problem) => {
             // The URL may contain a password.
-            eprintln!("error: DATABASE_URL: {}", error.to_string().replace(&url, "…"));
+            let _ = writeln!(io::stderr(), "error: {}", problem.replace(&url, "…"));
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(command: &Command, url: &str) -> Result<(), DbErr> {
-    let db = Database::connect(url).await?;
-    match command {
+async fn run(command: &Command, url: &str) -> Result<(), String> {
+    let with_setting_name = |error: DbErr| format!("DATABASE_URL: {error}");
+    let db = Database::connect(url).await.map_err(with_setting_name)?;
+    let done = match command {
         Command::Up => migration::up(&db).await,
         Command::Down => migration::down(&db).await,
         Command::Fresh => migration::fresh(&db).await,
         Command::Status => {
-            for (name, applied) in migration::status(&db).await? {
-                println!("{name} {}", if applied { "applied" } else { "pending" });
-            }
-            Ok(())
+            let list = migration::status(&db).await.map_err(with_setting_name)?;
+            // The list is the result: without it the command has failed.
+            return print(&list).map_err(|error| format!("standard output: {error}"));
         }
+    };
+    done.map_err(with_setting_name)
+}
+
+fn print(list: &[(String, bool)]) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    for (name, applied) in list {
+        writeln!(stdout, "{name} {}", if *applied { "applied" } else { "pending" })?;
     }
+    Ok(())
 }

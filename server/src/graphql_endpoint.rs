@@ -90,7 +90,7 @@ impl ErrorPolicy for ProblemPolicy {
     }
 }
 
-/// Keeps the trace of a mutation, and the client's address on a WebSocket.
+/// Keeps the trace of a mutation, and the client's address in a mutation and on a WebSocket.
 struct RequestContext;
 
 impl TaskContext for RequestContext {

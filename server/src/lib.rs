@@ -11,6 +11,7 @@ mod health;
 mod media_type;
 pub mod metrics;
 pub mod openapi;
+pub mod output;
 pub mod problem;
 pub mod rest;
 pub mod runtime;
@@ -36,7 +37,7 @@ pub async fn run(
     settings: &Settings,
     build: impl AsyncFnOnce(watch::Receiver<bool>) -> Result<serve::AppService, String>,
 ) -> Result<(), String> {
-    let _tracer = telemetry::init(name, settings)?;
+    let _telemetry = telemetry::init(name, settings)?;
     let http = ("HTTP_ADDR", addresses.http_addr);
     let https = ("HTTPS_ADDR", addresses.https_addr);
     let listeners = serve::Listeners::bind(http, https, &settings.certificate)

@@ -24,6 +24,7 @@ use tower_http::normalize_path::NormalizePath;
 
 use crate::{
     connection_limits::{self, LimitingAcceptor, TcpAcceptor},
+    output,
     settings::BindAddress,
     tls::CertificateFiles,
 };
@@ -82,7 +83,7 @@ impl Listeners {
     /// Prints the addresses of this service to standard output, one a line.
     pub fn print_addresses(&self, service: &str) {
         for address in [self.http(), self.https()].into_iter().flatten() {
-            println!("{service} {address}");
+            output::print_line(format_args!("{service} {address}"));
         }
     }
 

@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use reqwest::Url;
 use schema::Security;
 
-use crate::tls::CertificateFiles;
+use crate::{output, tls::CertificateFiles};
 
 /// The settings that both services share. The comments of the fields are their `--help`.
 #[derive(Clone, Debug, Args)]
@@ -215,9 +215,8 @@ pub fn parse_args<T: CommandFactory + FromArgMatches>(adjust: fn(Command) -> Com
 }
 
 /// Ends the process with one line on standard error.
-#[allow(clippy::print_stderr, reason = "logging may not be set up yet")]
 pub fn exit_with_error(problem: &str) -> ! {
-    eprintln!("error: {problem}");
+    output::print_error(format_args!("error: {problem}"));
     std::process::exit(2)
 }
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, header};
-use serde_json::json;
+use reqwest::header;
+use serde_json::{Value, json};
 
-use crate::support::client::{ApiClient, HttpResponse, send};
+use crate::support::client::{ApiClient, HttpResponse};
 use crate::support::fixtures::password_of;
 use crate::support::services::Topology;
 use crate::support::wait;
@@ -17,8 +17,20 @@ async fn log_in_from(
     username: &str,
     password: &str,
 ) -> HttpResponse {
-    let request = users.request(Method::POST, "/user/auth/").header("x-forwarded-for", address);
-    send(request.json(&json!({ "username": username, "password": password }))).await
+    users.forwarded_for(address).post_login(username, password).await
+}
+
+/// Logs in by GraphQL.
+const AUTHENTICATE: &str =
+    "mutation($input: AuthenticateInput!) { authenticate(input: $input) { userId } }";
+
+fn credentials(username: &str, password: &str) -> Value {
+    json!({ "input": { "username": username, "password": password } })
+}
+
+/// Returns the code of the only error of a GraphQL response.
+fn error_code(response: &Value) -> &str {
+    response["errors"][0]["extensions"]["code"].as_str().unwrap_or_default()
 }
 
 #[track_caller]
@@ -48,9 +60,7 @@ async fn account_is_throttled_but_not_locked_out() {
     let password = password_of("ann");
     assert_throttled(&log_in_from(users, "192.0.2.99", "ANN", &password).await);
 
-    let query = "mutation($input: AuthenticateInput!) { authenticate(input: $input) { userId } }";
-    let input = json!({ "username": "ANN", "password": password });
-    let graphql = users.graphql(query, json!({ "input": input })).await;
+    let graphql = users.graphql(AUTHENTICATE, credentials("ANN", &password)).await;
     assert_eq!(graphql.code(), "TOO_MANY_REQUESTS");
     assert!(graphql.body["errors"][0]["extensions"]["retryAfter"].is_u64());
 
@@ -88,6 +98,57 @@ async fn address_is_throttled_across_usernames() {
     let blocked = log_in_from(&services.users, "192.0.2.1", "ann", &password).await;
     assert_throttled(&blocked);
     log_in_from(&services.users, "192.0.2.2", "ann", &password).await.expect(200);
+}
+
+/// Asserts that `log_in`, which has one address, is throttled after failures with many names, and that
+/// `elsewhere`, with another address, is not.
+async fn assert_address_is_throttled(
+    mut log_in: impl AsyncFnMut(&str, &str) -> Value,
+    mut elsewhere: impl AsyncFnMut(&str, &str) -> Value,
+) {
+    let mut throttled_after = None;
+    for number in 0..200 {
+        let response = log_in(&format!("nobody-{number}"), "wrong").await;
+        if error_code(&response) == "TOO_MANY_REQUESTS" {
+            throttled_after = Some(number);
+            break;
+        }
+        assert_eq!(error_code(&response), "INVALID_CREDENTIALS", "{response}");
+    }
+    assert!(throttled_after.is_some_and(|number| number >= 50), "{throttled_after:?}");
+    let password = password_of("ann");
+    let blocked = log_in("ann", &password).await;
+    assert_eq!(error_code(&blocked), "TOO_MANY_REQUESTS", "{blocked}");
+    let response = elsewhere("ann", &password).await;
+    assert_eq!(response["data"]["authenticate"]["userId"], "1", "{response}");
+}
+
+#[tokio::test]
+async fn address_is_throttled_by_graphql() {
+    let services =
+        Topology::SQLITE_ONE_PROCESS.set("TRUSTED_PROXIES", "127.0.0.0/8,::1").start().await;
+    services.register("ann").await;
+    let log_in_from = |address: &str| {
+        let users = services.users.forwarded_for(address);
+        async move |username: &str, password: &str| {
+            users.graphql(AUTHENTICATE, credentials(username, password)).await.body
+        }
+    };
+    assert_address_is_throttled(log_in_from("192.0.2.1"), log_in_from("192.0.2.2")).await;
+
+    let [mut socket, mut other] = [
+        services.users.forwarded_for("192.0.2.3").websocket().await,
+        services.users.forwarded_for("192.0.2.4").websocket().await,
+    ];
+    assert_address_is_throttled(
+        async |username, password| {
+            socket.execute(AUTHENTICATE, credentials(username, password)).await
+        },
+        async |username, password| {
+            other.execute(AUTHENTICATE, credentials(username, password)).await
+        },
+    )
+    .await;
 }
 
 #[tokio::test]

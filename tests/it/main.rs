@@ -20,6 +20,7 @@ mod graphql;
 mod health;
 mod http;
 mod idempotency;
+mod logging;
 mod login_throttle;
 mod migration;
 mod offers;

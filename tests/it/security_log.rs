@@ -1,14 +1,16 @@
 //! The log of security events.
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::client::send;
 use crate::support::fixtures::{password_of, registration};
 use crate::support::services::{Services, Topology};
 use crate::support::wait;
 
-on_every_topology!(events_contain_actor_and_address, refusals_are_logged);
+on_every_topology!(
+    events_contain_actor_and_address,
+    graphql_events_contain_the_address,
+    refusals_are_logged
+);
 
 fn events(services: &Services) -> Vec<Value> {
     let logs = services.logs();
@@ -36,10 +38,8 @@ async fn events_contain_actor_and_address(topology: Topology) {
     let ann = services.register_and_log_in("ann").await;
     let as_ann = services.users.bearer(&ann.access_token);
     for name in ["ann", "hunter2"] {
-        let request = services.users.request(Method::POST, "/user/auth/");
-        let request = request.header("x-forwarded-for", "192.0.2.1");
-        let body = json!({ "username": name, "password": "wrong" });
-        send(request.json(&body)).await.problem(401);
+        let users = services.users.forwarded_for("192.0.2.1");
+        users.post_login(name, "wrong").await.problem(401);
     }
     as_ann.patch_user(ann.id, json!({ "email": "ann@example.net" })).await.expect(200);
     let session = services.log_in("ann").await;
@@ -90,6 +90,43 @@ async fn events_contain_actor_and_address(topology: Topology) {
     for secret in [&password, "a wholly new one", &ann.access_token, &ann.refresh_token] {
         assert!(!logs.contains(secret), "{secret}");
     }
+}
+
+async fn graphql_events_contain_the_address(topology: Topology) {
+    let settings = topology.set("LOG_FORMAT", "json").set("TRUSTED_PROXIES", "127.0.0.1");
+    let services = settings.start().await;
+    let (by_http, by_socket) = ("192.0.2.1", "192.0.2.2");
+    let users = services.users.forwarded_for(by_http);
+    let mut socket = services.users.forwarded_for(by_socket).websocket().await;
+    let documents = [
+        r#"mutation { register(input: {username: "ann", password: "7 quiet herons"}) { id } }"#,
+        r#"mutation { authenticate(input: {username: "ann", password: "wrong"}) { userId } }"#,
+        r#"mutation { authenticate(input: {username: "ann", password: "7 quiet herons"}) { userId } }"#,
+        r#"mutation { updateUser(id: 1, input: {username: "bob"}) { id } }"#,
+    ];
+    for document in documents {
+        users.graphql(document, json!({})).await.http.expect(200);
+        let document = document.replace("ann", "eve").replace("id: 1", "id: 2");
+        let document = document.replace("bob", "mallory");
+        socket.execute(&document, json!({})).await;
+    }
+    socket.execute("mutation { deleteUser(id: 2) }", json!({})).await;
+
+    let seen = wait_for_deletion(&services).await;
+    let seen = seen.iter().map(|event| (text(event, "message"), text(event, "source_ip")));
+    let expected = [
+        ("user_created", by_http),
+        ("user_created", by_socket),
+        ("authn_login_fail", by_http),
+        ("authn_login_fail", by_socket),
+        ("authn_login_success", by_http),
+        ("authn_login_success", by_socket),
+        ("user_updated", by_http),
+        ("user_updated", by_socket),
+        ("user_deleted", by_socket),
+    ];
+    let expected = expected.map(|(message, address)| (message.to_owned(), address.to_owned()));
+    assert_eq!(seen.collect::<Vec<_>>(), expected);
 }
 
 async fn refusals_are_logged(topology: Topology) {

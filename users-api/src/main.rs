@@ -5,7 +5,7 @@ use clap::{
 };
 use mimalloc::MiMalloc;
 use server::{
-    runtime,
+    output, runtime,
     settings::{self, BindAddresses, Settings},
 };
 
@@ -95,10 +95,11 @@ fn rotate_keys(arguments: &users_api::RotateKeysArgs) {
     match arguments.run() {
         Ok(report) => {
             for file in report.removed {
-                println!("removed {}", file.display());
+                output::print_line(format_args!("removed {}", file.display()));
             }
             let from = report.signs_from.format("%FT%TZ");
-            println!("created {}, which signs from {from} on", report.created.display());
+            let created = report.created.display();
+            output::print_line(format_args!("created {created}, which signs from {from} on"));
         }
         Err(problem) => settings::exit_with_error(&problem),
     }

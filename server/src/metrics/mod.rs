@@ -22,6 +22,7 @@ use schema::BatchLoader;
 use sea_orm::DatabaseConnection;
 use tokio::time::Instant;
 
+use crate::telemetry::log_writer::DroppedLinesCollector;
 use pool::PoolCollector;
 
 /// The media type of the text format that Prometheus reads.
@@ -103,6 +104,7 @@ impl Metrics {
         registry.register("batch_size", "Keys per batch", batches.clone());
         let pool = Arc::default();
         registry.register_collector(Box::new(PoolCollector(Arc::clone(&pool))));
+        registry.register_collector(Box::new(DroppedLinesCollector));
         let more = register_more(&mut registry);
         let registry = Arc::new(registry);
         let metrics = Self {

@@ -34,8 +34,7 @@ use sea_orm::{DbBackend, metric::Info};
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
 /// Keeps traces on; sends the last spans when dropped.
-#[must_use = "traces end when it is dropped"]
-pub struct TracerGuard(Option<SdkTracerProvider>);
+pub(super) struct TracerGuard(Option<SdkTracerProvider>);
 
 impl TracerGuard {
     /// Starts traces if a collector is configured.

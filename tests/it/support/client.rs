@@ -7,12 +7,14 @@ use reqwest::{Method, RequestBuilder, Url};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// A client of one service that sends the same access token, if any, with every request.
+/// A client of one service that sends the same access token and client address, if any, with every
+/// request.
 #[derive(Clone)]
 pub(crate) struct ApiClient {
     base: Url,
     http: reqwest::Client,
     token: Option<String>,
+    pub(super) forwarded_for: Option<String>,
 }
 
 impl ApiClient {
@@ -26,13 +28,20 @@ impl ApiClient {
     }
 
     pub(crate) fn with_client(base: &str, http: reqwest::Client) -> Self {
-        Self { base: Url::parse(base).unwrap(), http, token: None }
+        Self { base: Url::parse(base).unwrap(), http, token: None, forwarded_for: None }
     }
 
     /// Returns a client of the same service that sends this access token.
     pub(crate) fn bearer(&self, token: &str) -> Self {
         let token = Some(token.to_owned());
         Self { token, ..self.clone() }
+    }
+
+    /// Returns a client of the same service whose requests come as from a proxy that adds this
+    /// address to `X-Forwarded-For`.
+    pub(crate) fn forwarded_for(&self, address: &str) -> Self {
+        let forwarded_for = Some(address.to_owned());
+        Self { forwarded_for, ..self.clone() }
     }
 
     /// Returns the absolute URL of a path on this service.
@@ -42,7 +51,10 @@ impl ApiClient {
 
     /// Starts a request, to be completed by the test and sent with [`send`].
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.http.request(method, self.url(path));
+        let mut request = self.http.request(method, self.url(path));
+        if let Some(address) = &self.forwarded_for {
+            request = request.header("x-forwarded-for", address);
+        }
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

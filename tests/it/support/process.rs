@@ -101,12 +101,20 @@ impl Process {
     }
 
     pub(crate) fn spawn(name: &str, mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::spawn_with_outputs(name, command)
+    }
+
+    /// As [`Self::spawn`], with the outputs that are set in the command. Only `Stdio::piped()` is
+    /// read.
+    pub(crate) fn spawn_with_outputs(name: &str, mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let (stdout, stderr) = (Lines::default(), Lines::default());
-        let readers = vec![
-            stdout.read_from(child.stdout.take().unwrap()),
-            stderr.read_from(child.stderr.take().unwrap()),
+        let readers = [
+            child.stdout.take().map(|pipe| stdout.read_from(pipe)),
+            child.stderr.take().map(|pipe| stderr.read_from(pipe)),
         ];
+        let readers = readers.into_iter().flatten().collect();
         Self { name: name.to_owned(), child, stdout, stderr, readers }
     }
 

@@ -21,6 +21,9 @@ impl ApiClient {
         let mut request = url.into_client_request().unwrap();
         let protocol = "graphql-transport-ws".parse().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", protocol);
+        if let Some(address) = &self.forwarded_for {
+            request.headers_mut().insert("x-forwarded-for", address.parse().unwrap());
+        }
         let mut socket = GraphqlSocket(connect_async(request).await.unwrap().0);
         socket.send(json!({ "type": "connection_init" })).await;
         assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
@@ -47,6 +50,16 @@ impl GraphqlSocket {
     /// Returns the next message, and asserts that the connection is open.
     pub(crate) async fn receive(&mut self) -> Value {
         self.receive_unless_closed().await.expect("the connection is open")
+    }
+
+    /// Runs a query or a mutation, and returns its result.
+    pub(crate) async fn execute(&mut self, query: &str, variables: Value) -> Value {
+        let payload = json!({ "query": query, "variables": variables });
+        self.send(json!({ "type": "subscribe", "id": "execute", "payload": payload })).await;
+        let result = self.receive().await;
+        assert_eq!(result["type"], "next", "{result}");
+        assert_eq!(self.receive().await, json!({ "type": "complete", "id": "execute" }));
+        result["payload"].clone()
     }
 
     /// Starts a subscription. The service reads messages in order, so the subscription is active
