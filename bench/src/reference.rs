@@ -157,6 +157,7 @@ struct NewOffer {
     text: String,
 }
 
+#[allow(clippy::disallowed_methods, reason = "what most people would write")]
 async fn create(
     State(database): State<DatabaseConnection>,
     Json(new): Json<NewOffer>,

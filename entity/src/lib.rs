@@ -6,10 +6,12 @@ pub mod offer;
 mod password_hash;
 pub mod refresh_token;
 pub mod user;
+mod writes;
 
 use sea_orm::{EntityTrait, QuerySelect, QueryTrait, sea_query::SelectStatement};
 
 pub use password_hash::PasswordHash;
+pub use writes::{insert_row, probe_write, update_row};
 
 /// Returns a query for each table, which selects no row and fails if the table or one of its columns
 /// is missing.

@@ -1,5 +1,6 @@
 //! The table `offers`.
 #![allow(missing_docs, reason = "columns are named after their content")]
+#![allow(clippy::disallowed_methods, reason = "of the derived code, which nothing calls")]
 
 use sea_orm::entity::prelude::*;
 

@@ -4,6 +4,7 @@
 //! tokens of a session form one chain, and each rotation is one compare-and-set statement. A row is
 //! not enough to create a token: that needs the private key.
 #![allow(missing_docs, reason = "columns are named after their content")]
+#![allow(clippy::disallowed_methods, reason = "of the derived code, which nothing calls")]
 
 use sea_orm::entity::prelude::*;
 

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use async_graphql::dataloader::Loader;
-use entity::offer;
+use entity::{insert_row, offer};
 use schema::{Error, Offer, Result, batch_loader::BatchResult};
-use sea_orm::{ActiveModelTrait, DatabaseConnection, DbErr, EntityTrait, SqlErr};
+use sea_orm::{DatabaseConnection, DbErr, EntityTrait, SqlErr};
 
 use crate::{
     loaders::OfferLoader,
@@ -65,7 +65,7 @@ async fn insert_many(
 }
 
 async fn insert_one(database: &DatabaseConnection, new: &NewOffer) -> Result<Offer> {
-    match new.row().insert(database).await {
+    match insert_row(new.row(), database).await {
         Ok(row) => Ok(row.into()),
         Err(error) if is_foreign_key_violation(&error) => Err(user_not_found()),
         Err(error) => Err(error.into()),

@@ -2,12 +2,9 @@
 //! kept for a day (draft-ietf-httpapi-idempotency-key-header-07).
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::offer;
+use entity::{insert_row, offer};
 use schema::{Error, ErrorCode, Offer, Result};
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, SqlErr,
-    sea_query::Expr,
-};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, SqlErr, sea_query::Expr};
 
 use crate::offers::{NewOffer, user_not_found};
 
@@ -31,7 +28,7 @@ pub(crate) async fn create_once(database: &DatabaseConnection, new: &NewOffer) -
     let row = new.row();
     // The second time if the key has expired, or its offer was deleted meanwhile.
     for _ in 0..2 {
-        match row.clone().insert(database).await {
+        match insert_row(row.clone(), database).await {
             Ok(row) => return Ok(Created::New(row.into())),
             Err(error) => match error.sql_err() {
                 Some(SqlErr::UniqueConstraintViolation(_)) => (),

@@ -11,10 +11,9 @@ use std::{
 use async_graphql::{ID, InputObject, MaybeUndefined};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, SubsecRound, Utc};
-use entity::offer;
+use entity::{offer, update_row};
 use schema::{Error, ErrorCode, FieldErrors, LoadOwned, Offer, Page, PageRequest, Result, Viewer};
 use sea_orm::{
-    ActiveModelTrait,
     ActiveValue::{NotSet, Set},
     DbErr, EntityTrait,
 };
@@ -245,7 +244,7 @@ impl OffersState {
     /// # Errors
     /// `NOT_FOUND`.
     pub(crate) async fn update(&self, id: i64, change: OfferChange) -> Result<Offer> {
-        match change.row(id).update(&self.database).await {
+        match update_row(change.row(id), &self.database).await {
             Ok(row) => Ok(row.into()),
             Err(DbErr::RecordNotUpdated) => Err(offer_not_found()),
             Err(error) => Err(error.into()),

@@ -1,4 +1,5 @@
-//! Classifies database errors, and remembers the last one that showed the loss of the server.
+//! Classifies database errors, and remembers the last ones that showed the loss of the server or that
+//! nothing can be stored.
 
 use std::{
     sync::{PoisonError, RwLock},
@@ -22,25 +23,50 @@ pub fn since_server_loss() -> Option<Duration> {
     LAST_SERVER_LOSS.read().unwrap_or_else(PoisonError::into_inner).map(|loss| loss.elapsed())
 }
 
-/// Returns true if the database is unavailable rather than the statement wrong, and remembers the
-/// loss of the server.
-pub(crate) fn record_failure(error: &DbErr) -> bool {
+/// The time of the last error that showed that the database cannot store anything, one for the whole
+/// process; `None` once a write has succeeded since.
+static LAST_WRITE_FAILURE: RwLock<Option<Instant>> = RwLock::new(None);
+
+/// Returns the time since the last error that showed that the database cannot store anything, or
+/// `None` if there was none or [`clear_write_failure`] was called since.
+#[must_use]
+pub fn since_write_failure() -> Option<Duration> {
+    LAST_WRITE_FAILURE.read().unwrap_or_else(PoisonError::into_inner).map(|time| time.elapsed())
+}
+
+/// Forgets the last error of [`since_write_failure`]: a write has succeeded.
+pub fn clear_write_failure() {
+    *LAST_WRITE_FAILURE.write().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+/// Returns the cause of the error, and remembers the loss of the server and failed writes.
+pub(crate) fn record_failure(error: &DbErr) -> FailureKind {
     let kind = FailureKind::of(error);
-    if kind == FailureKind::ServerLost
-        && since_server_loss().is_none_or(|span| span > MIN_UPDATE_INTERVAL)
-    {
-        *LAST_SERVER_LOSS.write().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    match kind {
+        FailureKind::ServerLost => {
+            if since_server_loss().is_none_or(|span| span > MIN_UPDATE_INTERVAL) {
+                *LAST_SERVER_LOSS.write().unwrap_or_else(PoisonError::into_inner) =
+                    Some(Instant::now());
+            }
+        }
+        FailureKind::Unwritable => {
+            *LAST_WRITE_FAILURE.write().unwrap_or_else(PoisonError::into_inner) =
+                Some(Instant::now());
+        }
+        FailureKind::Statement | FailureKind::Overloaded => (),
     }
-    kind != FailureKind::Statement
+    kind
 }
 
 /// The cause of a database error.
-#[derive(Debug, PartialEq, Eq)]
-enum FailureKind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailureKind {
     /// The statement; the database is available.
     Statement,
-    /// The database is full or too slow.
+    /// The database is too busy or too slow.
     Overloaded,
+    /// The disk of the database is full, defective or read-only.
+    Unwritable,
     /// The server is shutting down, unreachable or read-only.
     ServerLost,
 }
@@ -64,19 +90,44 @@ impl FailureKind {
                 Self::Overloaded
             }
             sqlx::Error::Database(cause) => {
-                cause.code().map_or(Self::Statement, |code| classify_sqlstate(&code))
+                cause.code().map_or(Self::Statement, |code| classify_code(&code))
             }
             _ => Self::Statement,
         }
     }
 }
 
+/// Classifies a result code of SQLite, or an SQLSTATE of PostgreSQL, which has five characters.
+fn classify_code(code: &str) -> FailureKind {
+    match code.parse() {
+        Ok(number) if code.len() < 5 => classify_sqlite_code(number),
+        _ => classify_sqlstate(code),
+    }
+}
+
+/// Classifies the result codes of SQLite (<https://www.sqlite.org/rescode.html>). An extended code has
+/// the primary one in its last byte.
+fn classify_sqlite_code(code: u16) -> FailureKind {
+    const BUSY: u16 = 5;
+    const READONLY: u16 = 8;
+    const IOERR: u16 = 10;
+    const FULL: u16 = 13;
+    const CANTOPEN: u16 = 14;
+    match code & 0xff {
+        BUSY => FailureKind::Overloaded,
+        READONLY | IOERR | FULL | CANTOPEN => FailureKind::Unwritable,
+        _ => FailureKind::Statement,
+    }
+}
+
 /// Classifies the codes of PostgreSQL for a server that stops, starts, is full or read-only (appendix
-/// A of its manual), and `SQLITE_BUSY`.
+/// A of its manual).
 fn classify_sqlstate(code: &str) -> FailureKind {
     match code {
         "25006" | "3D000" => FailureKind::ServerLost,
-        "53300" | "55P03" | "57014" | "5" | "261" | "517" => FailureKind::Overloaded,
+        "53300" | "55P03" | "57014" => FailureKind::Overloaded,
+        // disk_full, io_error
+        "53100" | "58030" => FailureKind::Unwritable,
         _ if code.starts_with("08") || code.starts_with("57P") => FailureKind::ServerLost,
         _ => FailureKind::Statement,
     }
@@ -87,24 +138,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sqlstates_are_classified() {
+    fn codes_are_classified() {
         for left in ["57P01", "57P03", "08006", "25006"] {
-            assert_eq!(classify_sqlstate(left), FailureKind::ServerLost, "{left}");
+            assert_eq!(classify_code(left), FailureKind::ServerLost, "{left}");
         }
-        for busy in ["53300", "57014", "5"] {
-            assert_eq!(classify_sqlstate(busy), FailureKind::Overloaded, "{busy}");
+        for busy in ["53300", "57014", "5", "261", "517"] {
+            assert_eq!(classify_code(busy), FailureKind::Overloaded, "{busy}");
         }
-        for wrong in ["23505", "42P01", "2067"] {
-            assert_eq!(classify_sqlstate(wrong), FailureKind::Statement, "{wrong}");
+        // SQLITE_READONLY, IOERR, FULL, CANTOPEN; READONLY_DBMOVED, IOERR_WRITE, IOERR_FSYNC,
+        // IOERR_SHMSIZE, CANTOPEN_ISDIR; disk_full, io_error.
+        for full in ["8", "10", "13", "14", "1032", "778", "1034", "4874", "526", "53100", "58030"]
+        {
+            assert_eq!(classify_code(full), FailureKind::Unwritable, "{full}");
+        }
+        for wrong in ["23505", "42P01", "2067", "787", "1", "11", "53000x", ""] {
+            assert_eq!(classify_code(wrong), FailureKind::Statement, "{wrong}");
         }
     }
 
     #[test]
     fn only_server_loss_resets_timer() {
-        assert!(record_failure(&DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout)));
-        assert!(!record_failure(&DbErr::RecordNotUpdated));
+        let busy = DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout);
+        assert_eq!(record_failure(&busy), FailureKind::Overloaded);
+        assert_eq!(record_failure(&DbErr::RecordNotUpdated), FailureKind::Statement);
         assert_eq!(since_server_loss(), None);
-        assert!(record_failure(&DbErr::Conn(RuntimeErr::Internal("gone".to_owned()))));
+        let gone = DbErr::Conn(RuntimeErr::Internal("gone".to_owned()));
+        assert_eq!(record_failure(&gone), FailureKind::ServerLost);
         assert!(since_server_loss().is_some());
     }
 }

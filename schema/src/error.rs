@@ -9,7 +9,7 @@ use std::{borrow::Cow, sync::Arc};
 use async_graphql::{Enum, ErrorExtensionValues, Value, value};
 use sea_orm::DbErr;
 
-use crate::db_availability;
+use crate::db_availability::{self, FailureKind};
 
 /// The result of a resolver or a rule.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -179,12 +179,18 @@ impl Error {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        if db_availability::record_failure(&error) {
-            tracing::warn!(%error, "database unavailable");
-            let detail = "The database cannot be reached at the moment.";
-            return Self::new(ErrorCode::DatabaseUnavailable, detail).retry_after(1);
-        }
-        Self::internal(error)
+        let detail = match db_availability::record_failure(&error) {
+            FailureKind::Statement => return Self::internal(error),
+            FailureKind::Unwritable => {
+                tracing::error!(%error, "the database cannot store anything");
+                "The database cannot store anything at the moment."
+            }
+            FailureKind::Overloaded | FailureKind::ServerLost => {
+                tracing::warn!(%error, "database unavailable");
+                "The database cannot be reached at the moment."
+            }
+        };
+        Self::new(ErrorCode::DatabaseUnavailable, detail).retry_after(1)
     }
 }
 

@@ -15,14 +15,19 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use schema::{Error, ErrorCode};
+use schema::{Error, ErrorCode, db_availability};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, sea_query::SelectStatement};
 use tokio::{sync::watch, time::timeout};
 
-use crate::problem::Problem;
+use crate::{problem::Problem, telemetry};
 
 /// Time for the database to answer a readiness check.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Time after a failed write in which the service is not ready and writes are not probed. A small
+/// probe may still fit where the writes of clients do not, so it alone would report a database that
+/// is nearly full as ready.
+const WRITE_FAILURE_PERIOD: Duration = Duration::from_secs(5);
 
 /// The state of the readiness check.
 pub(crate) struct Readiness {
@@ -60,9 +65,35 @@ impl Readiness {
             tracing::warn!(%error, "not ready");
             return Some("The database cannot be reached.");
         }
-        let error = self.verify_schema().await.err()?;
-        tracing::warn!(%error, "not ready: run `migration up`");
-        Some("The database lacks tables or columns: run `migration up`.")
+        if let Err(error) = self.verify_schema().await {
+            tracing::warn!(%error, "not ready: run `migration up`");
+            return Some("The database lacks tables or columns: run `migration up`.");
+        }
+        let can_write = self.can_write().await;
+        (!can_write).then_some("The database cannot store anything.")
+    }
+
+    /// Returns false if a write has failed, for want of room or because of the disk, and none has
+    /// succeeded since. A service that is not ready may get no writes, so one is probed; only after
+    /// such a failure, because checks are frequent and each probe waits for the disk.
+    async fn can_write(&self) -> bool {
+        match db_availability::since_write_failure() {
+            None => true,
+            Some(span) if span < WRITE_FAILURE_PERIOD => false,
+            Some(_) => {
+                let database = self.database.clone();
+                // Spawned: a transaction that is dropped half way, because the client disconnects or
+                // the time is over, can poison its connection (sqlx issue 4393).
+                let probe = telemetry::spawn_instrumented(async move {
+                    match entity::probe_write(&database).await {
+                        Ok(()) => db_availability::clear_write_failure(),
+                        Err(error) => drop(Error::from(error)),
+                    }
+                });
+                // The failure of a probe is recorded in the same way as that of a request.
+                probe.await.is_ok() && db_availability::since_write_failure().is_none()
+            }
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod access;
 mod batching;
 mod concurrency;
 mod deletion;
+mod durability;
 mod graphql;
 mod health;
 mod http;

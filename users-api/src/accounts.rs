@@ -1,10 +1,9 @@
 //! Creates, updates and deletes users, and changes their passwords.
 
 use chrono::{SubsecRound, Utc};
-use entity::{PasswordHash, fold_case, refresh_token, user};
+use entity::{PasswordHash, fold_case, insert_row, refresh_token, update_row, user};
 use schema::{Error, ErrorCode, Result, Viewer};
 use sea_orm::{
-    ActiveModelTrait,
     ActiveValue::{self, Set},
     ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect, SqlErr,
     TransactionTrait,
@@ -59,7 +58,7 @@ pub(crate) async fn create_user(
     set_email(&mut row, email);
     let event = SecurityEvent::new(Action::Register);
     let username_key = row.username_key.clone().take();
-    match row.insert(database).await {
+    match insert_row(row, database).await {
         Ok(row) => {
             event.user(row.id).log(Outcome::Success);
             Ok(row)
@@ -93,12 +92,12 @@ pub(crate) async fn update_user(
         set_email(&mut row, email);
     }
     let username_key = row.username_key.clone().take();
-    match row.update(database).await {
+    match update_row(row, database).await {
         Ok(row) => {
             SecurityEvent::new(Action::UpdateUser).user(id).actor(viewer).log(Outcome::Success);
             Ok(row)
         }
-        Err(DbErr::RecordNotUpdated | DbErr::RecordNotFound(_)) => Err(user_not_found()),
+        Err(DbErr::RecordNotUpdated) => Err(user_not_found()),
         Err(error) => Err(unique_violation(database, error, username_key, Some(id)).await),
     }
 }

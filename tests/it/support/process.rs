@@ -33,6 +33,25 @@ pub(crate) fn command(binary: &str, folder: &Path, settings: &Settings) -> Comma
     command
 }
 
+/// As [`command`], run by a shell that executes `preparation` first. The process replaces the shell.
+pub(crate) fn prepared_command(
+    preparation: &str,
+    binary: &str,
+    folder: &Path,
+    settings: &Settings,
+) -> Command {
+    let direct = command(binary, folder, settings);
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &format!("{preparation}; exec \"$0\" \"$@\"")])
+        .arg(direct.get_program())
+        .current_dir(folder)
+        .env_clear()
+        .envs(direct.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .stdin(Stdio::null());
+    shell
+}
+
 /// The exit status and the output of a finished command.
 pub(crate) struct Output {
     pub(crate) status: ExitStatus,
@@ -116,6 +135,10 @@ impl Process {
         ];
         let readers = readers.into_iter().flatten().collect();
         Self { name: name.to_owned(), child, stdout, stderr, readers }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal, such as `TERM`.

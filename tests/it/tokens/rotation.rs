@@ -1,8 +1,8 @@
 //! Rotation of refresh tokens, and detection of reuse.
 
 use chrono::TimeDelta;
-use entity::refresh_token;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
+use entity::{refresh_token, update_row};
+use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
 use serde_json::Value;
 
 use crate::support::fixtures::string_field;
@@ -64,7 +64,7 @@ async fn age_tokens(services: &Services, seconds: i64) {
         let mut token = token.into_active_model();
         token.issued_at = Set(issued - TimeDelta::seconds(seconds));
         token.expires_at = Set(expires - TimeDelta::seconds(seconds));
-        token.update(&rows).await.unwrap();
+        update_row(token, &rows).await.unwrap();
     }
 }
 
