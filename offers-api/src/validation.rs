@@ -1,4 +1,4 @@
-//! The rules of single fields. Each returns `None` if the text is valid, else the requirement.
+//! The rules of single fields. Each returns `None` if the value is valid, else the requirement.
 
 /// Maximum length of an idempotency key, in bytes.
 const MAX_KEY_LENGTH: usize = 255;

@@ -50,6 +50,7 @@ macro_rules! table_object {
 
         impl From<entity::$entity::Model> for $name {
             fn from(row: entity::$entity::Model) -> Self {
+                // Does not compile if a column is neither a field nor hidden: list it, never add `..`.
                 let entity::$entity::Model { $($field,)+ $($hidden: _,)+ } = row;
                 Self { $($field: $field.into(),)+ }
             }
