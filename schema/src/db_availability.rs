@@ -15,9 +15,10 @@ const MIN_UPDATE_INTERVAL: Duration = Duration::from_secs(1);
 /// The time of the last server loss, one for the whole process: errors do not name their pool.
 static LAST_SERVER_LOSS: RwLock<Option<Instant>> = RwLock::new(None);
 
-/// Returns the time since the last error that showed that the server was lost or demoted, or `None`
-/// if there was none. A connection that is older may lead to a former primary that still answers a
-/// ping.
+/// Returns the time since the last error that showed that the server was lost or demoted, or that a
+/// write failed for want of room; `None` if there was none. A connection that is older may lead to a
+/// former primary that still answers a ping. One of `SQLite` whose commit failed may be left within a
+/// transaction: sqlx rolls back to a savepoint then, and what is written after it is never committed.
 #[must_use]
 pub fn since_server_loss() -> Option<Duration> {
     LAST_SERVER_LOSS.read().unwrap_or_else(PoisonError::into_inner).map(|loss| loss.elapsed())
@@ -50,8 +51,9 @@ pub(crate) fn record_failure(error: &DbErr) -> FailureKind {
             }
         }
         FailureKind::Unwritable => {
-            *LAST_WRITE_FAILURE.write().unwrap_or_else(PoisonError::into_inner) =
-                Some(Instant::now());
+            let now = Some(Instant::now());
+            *LAST_WRITE_FAILURE.write().unwrap_or_else(PoisonError::into_inner) = now;
+            *LAST_SERVER_LOSS.write().unwrap_or_else(PoisonError::into_inner) = now;
         }
         FailureKind::Statement | FailureKind::Overloaded => (),
     }

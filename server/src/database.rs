@@ -43,6 +43,11 @@ pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseC
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(SQLITE_BUSY_TIMEOUT)
         });
+        // A connection whose commit failed may be left within a transaction.
+        options.map_sqlx_sqlite_before_acquire(|_, connection| {
+            let usable = is_usable(connection.age);
+            Box::pin(async move { Ok(usable) })
+        });
     } else {
         options.statement_timeout(STATEMENT_TIMEOUT);
         // The statements are few and their best plan does not depend on the values: plan each once.
@@ -52,9 +57,8 @@ pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseC
         // A server that became a read-only standby still answers a ping: connections from before the
         // last loss of the server are dropped by their age.
         options.map_sqlx_postgres_before_acquire(|_, connection| {
-            let older = schema::db_availability::since_server_loss()
-                .is_some_and(|span| connection.age > span);
-            Box::pin(async move { Ok(!older) })
+            let usable = is_usable(connection.age);
+            Box::pin(async move { Ok(usable) })
         });
     }
     let mut db = Database::connect(options)
@@ -67,6 +71,11 @@ pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseC
         traces::record_statement(info);
     });
     Ok(db)
+}
+
+/// Returns true if a connection of this age is from after the last loss of the server.
+fn is_usable(age: Duration) -> bool {
+    schema::db_availability::since_server_loss().is_none_or(|span| age <= span)
 }
 
 /// Returns the text of the error without the URL, which may contain a password.

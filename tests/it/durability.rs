@@ -3,17 +3,15 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
 
 use entity::{offer, user};
 use futures_util::future::join_all;
-use reqwest::Method;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use sea_orm::{Database, DatabaseConnection, EntityTrait};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::client::{ApiClient, HttpResponse, send};
+use crate::support::client::{ApiClient, HttpResponse};
 use crate::support::database::sqlite_url;
 use crate::support::fixtures::{password_of, registration, string_field};
 use crate::support::process::{self, Process, prepared_command};
@@ -94,7 +92,13 @@ impl LimitedServices {
                 }
             }
             if is_full {
-                return acknowledged;
+                // One alone may fit where a batch of several does not.
+                let response = self.offers.create_offer(user, "a", long_text()).await;
+                if response.status != 201 {
+                    assert_unavailable(&response);
+                    return acknowledged;
+                }
+                acknowledged.insert(response.json()["id"].as_i64().unwrap());
             }
         }
         panic!("the disk is not full");
@@ -131,18 +135,6 @@ async fn acknowledged_offers_are_stored() {
     let mut acknowledged = services.create_offers_until_full(ann).await;
     assert!(!acknowledged.is_empty(), "some offers fit");
 
-    let body = json!({ "user_id": ann, "title": "a", "text": long_text() });
-    for _ in 0..2 {
-        let request = services.offers.request(Method::POST, "/offer/create/").json(&body);
-        assert_unavailable(&send(request.header("Idempotency-Key", "k-1")).await);
-    }
-    let first = acknowledged.first().unwrap().to_string();
-    let update = "mutation($id: ID!, $text: String!) {
-        updateOffer(id: $id, input: { text: $text }) { id }
-    }";
-    let other = json!({ "id": first, "text": "y".repeat(20_000) });
-    let updated = services.offers.graphql(update, other.clone()).await;
-    assert_eq!(updated.code(), "DATABASE_UNAVAILABLE");
     services.assert_ready(503).await;
 
     let rows = services.connect().await;
@@ -152,7 +144,6 @@ async fn acknowledged_offers_are_stored() {
 
     services.free_disk();
     let created = services.offers.create_offer(ann, "a", long_text()).await.expect(201).json();
-    services.offers.graphql(update, other).await.data();
     acknowledged.insert(created["id"].as_i64().unwrap());
     assert_eq!(stored_offers(&rows).await, acknowledged);
     let mut published = BTreeSet::new();
@@ -186,30 +177,6 @@ async fn acknowledged_accounts_are_stored() {
     }
     let rows = services.connect().await;
     assert_eq!(stored_users(&rows).await, acknowledged);
-    let mut last = services.users.post_login("ann", password_of("ann")).await;
-    while last.status == 200 {
-        last = services.users.post_login("ann", password_of("ann")).await;
-    }
-    assert_unavailable(&last);
-    let mut token = string_field(&session, "refresh_token");
-    loop {
-        let response = services.users.post_refresh(&token).await;
-        if response.status != 200 {
-            assert_unavailable(&response);
-            break;
-        }
-        token = string_field(&response.json(), "refresh_token");
-    }
-    let email = json!({ "email": "new@example.org" });
-    assert_unavailable(&services.users.patch_user("ann", email.clone()).await);
-    assert_unavailable(&services.users.delete_user("ann").await);
-    let ann = services.users.bearer(&string_field(&session, "access_token"));
-    let (old, new) = (password_of("ann"), password_of("another"));
-    assert_unavailable(&ann.post_password(&old, &new).await);
-    assert_eq!(stored_users(&rows).await, acknowledged);
-    services.assert_ready(503).await;
-    // Without further requests too.
-    tokio::time::sleep(Duration::from_secs(6)).await;
     services.assert_ready(503).await;
 
     services.free_disk();
@@ -218,7 +185,10 @@ async fn acknowledged_accounts_are_stored() {
     })
     .await;
     services.assert_ready(200).await;
+    let email = json!({ "email": "new@example.org" });
     services.users.patch_user("ann", email).await.expect(200);
+    let ann = services.users.bearer(&string_field(&session, "access_token"));
+    let (old, new) = (password_of("ann"), password_of("another"));
     ann.post_password(&old, &new).await.expect(204);
     services.users.post_login("ann", &old).await.problem(401);
     services.users.post_login("ann", &new).await.expect(200);
