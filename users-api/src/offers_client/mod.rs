@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use async_graphql::dataloader::{DataLoader, Loader};
 use schema::{
-    BatchLoader, Error, LoadOwned, Offer, Page, PageRequest, Result, batch_loader::BatchResult,
+    BatchLoader, Error, Id, LoadOwned, Offer, Page, PageRequest, Result, batch_loader::BatchResult,
     pagination,
 };
 use serde::{
@@ -205,7 +205,12 @@ impl Loader<i64> for Transport {
             Offer::selection()
         );
         let variables = Variables { offers: Representations("Offer", ids) };
-        let Data { offers } = self.query(&query, &variables).await?.data()?;
+        let response = self.query(&query, &variables).await?;
+        let Data { offers } = response.data()?;
+        // The field has a default, for offers of a user that is known.
+        if offers.iter().flatten().any(|offer| offer.user_id == Id::default()) {
+            return Err(response.unusable(&"an offer without its user"));
+        }
         Ok(offers.into_iter().flatten().map(|offer| (offer.id.0, offer)).collect())
     }
 }
