@@ -125,6 +125,10 @@ async fn offers(
         created_at: Set(now),
         idempotency_key: NotSet,
         fingerprint: NotSet,
+        price_amount: NotSet,
+        price_currency: NotSet,
+        status: NotSet,
+        updated_at: NotSet,
     });
     loop {
         let chunk: Vec<_> = rows.by_ref().take(OFFERS_PER_INSERT).collect();

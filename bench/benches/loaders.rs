@@ -34,7 +34,8 @@ struct Upstream {
 impl Upstream {
     async fn load(&self, users: &[i64]) -> HashMap<i64, Offers> {
         const QUERY: &str = "query($u:[_Any!]!){_entities(representations:$u){...on User{\
-            offersConnection(first:1000){nodes{id userId title text createdAt}}}}}";
+            offersConnection(first:1000){nodes{id userId title text \
+        price{amount currency} status createdAt updatedAt}}}}}";
         let named = |id: &i64| json!({ "__typename": "User", "id": id.to_string() });
         let named: Vec<_> = users.iter().map(named).collect();
         let body = json!({ "query": QUERY, "variables": { "u": named } });

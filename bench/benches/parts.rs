@@ -52,7 +52,8 @@ fn entities_of_50_users(bencher: Bencher<'_, '_>) {
     let rows = runtime.block_on(common::rows());
     let app = runtime.block_on(common::offers_api(&rows));
     let query = "query($u:[_Any!]!){_entities(representations:$u){...on User{\
-        offersConnection(first:1000){nodes{id userId title text createdAt}}}}}";
+        offersConnection(first:1000){nodes{id userId title text \
+        price{amount currency} status createdAt updatedAt}}}}}";
     let users: Vec<_> =
         (1..=50).map(|id| json!({ "__typename": "User", "id": id.to_string() })).collect();
     let body = json!({ "query": query, "variables": { "u": users } });

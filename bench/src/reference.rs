@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use entity::{offer, user};
 use schema::{
-    BatchLoader, Error, LoadOwned, Offer, Timestamp, User, batch_loader::BatchResult,
+    BatchLoader, Error, LoadOwned, Offer, OfferStatus, Timestamp, User, batch_loader::BatchResult,
     rows::pad_to_power_of_two,
 };
 use sea_orm::{
@@ -104,7 +104,10 @@ async fn fixed() -> Json<UserWithOffers> {
         user_id: 1.into(),
         title: format!("Offer {id}").into(),
         text: format!("Something that user 1 no longer needs, number {id}.").into(),
+        price: None,
+        status: OfferStatus::Open,
         created_at: created_at.clone(),
+        updated_at: created_at.clone(),
     };
     let (username, email) = ("demo1".to_owned(), Some("demo1@example.org".to_owned()));
     let user = User { id: 1.into(), username, email, created_at: created_at.clone() };

@@ -20,8 +20,8 @@ use async_graphql::{
 mod object;
 mod writer;
 
-pub use object::{PlainFields, WriteValue, camel_case, camel_case_length};
-pub use writer::{IdFormat, JsonWriter};
+pub use object::{PlainField, WriteValue, camel_case, camel_case_length, selection_text};
+pub use writer::{JsonWriter, Notation};
 
 /// An object with fields that need no resolver.
 pub trait WriteJson: ObjectType {
@@ -32,7 +32,7 @@ pub trait WriteJson: ObjectType {
 
 /// Data of a request that enables direct JSON. No selection of its document may contain a response
 /// key twice: the executor merges such fields (GraphQL, section 6.4.3), and JSON text cannot be
-/// merged. [`IdFormat`] is data of its own, which resolvers consult as well.
+/// merged. [`Notation`] is data of its own, which resolvers consult as well.
 #[derive(Clone, Copy, Debug)]
 pub struct DirectJsonEnabled;
 
@@ -154,6 +154,15 @@ mod tests {
             id: i64,
             full_name: Name,
             note: Option<String>,
+            size: Option<Size>,
+        }
+    }
+
+    object! {
+        #[derive(SimpleObject)]
+        struct Size {
+            max_width: i32,
+            height: i64,
         }
     }
 
@@ -182,15 +191,16 @@ mod tests {
     }
 
     impl WriteValue for Name {
-        fn write_value(&self, json: &mut JsonWriter<'_>) {
+        fn write_value(&self, json: &mut JsonWriter<'_>, _: &SelectionSet) -> Option<()> {
             json.string("direct");
+            Some(())
         }
     }
 
     struct Query;
 
     fn thing() -> Thing {
-        Thing { id: 7, full_name: Name, note: None }
+        Thing { id: 7, full_name: Name, note: None, size: Some(Size { max_width: 2, height: 3 }) }
     }
 
     #[Object]
@@ -253,8 +263,16 @@ mod tests {
         assert_eq!(twice, r#"{"thing":{"fullName":"resolved","id":7}}"#);
     }
 
+    #[tokio::test]
+    async fn nested_objects_are_written_as_selected() {
+        let query = "{ thing { size { ...F __typename } } } fragment F on Size { w: maxWidth }";
+        assert_eq!(direct(query).await, r#"{"thing":{"size":{"w":2,"__typename":"Size"}}}"#);
+        assert_eq!(answer(query.into()).await, direct(query).await);
+    }
+
     #[test]
     fn fields_have_their_graphql_names() {
-        assert_eq!(Thing::FIELDS, ["id", "fullName", "note"]);
+        let text = selection_text(Thing::FIELDS);
+        assert_eq!(text, "id fullName note size{maxWidth height}");
     }
 }

@@ -1,65 +1,94 @@
 //! Objects whose fields are plain values.
 
+use async_graphql::parser::types::SelectionSet;
+
 use crate::JsonWriter;
 
-/// A value that is written without a selection: a scalar, or one that may be null.
+/// A value that needs no resolver: a scalar, an object of such values, or one of these that may be
+/// null.
 pub trait WriteValue {
-    /// Writes the value exactly as its GraphQL type would be resolved.
-    fn write_value(&self, json: &mut JsonWriter<'_>);
+    /// The fields of an object, in the order of the struct. A scalar has none.
+    const FIELDS: &'static [PlainField] = &[];
+
+    /// Writes the value exactly as its GraphQL type would be resolved. The selection is that of an
+    /// object. Returns `None` if it needs a resolver.
+    fn write_value(&self, json: &mut JsonWriter<'_>, selection: &SelectionSet) -> Option<()>;
+}
+
+/// A field of an object that [`object!`](crate::object!) defines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlainField {
+    /// The GraphQL name.
+    pub name: &'static str,
+    /// The fields of its value, if that is an object.
+    pub fields: &'static [PlainField],
+}
+
+/// Returns the text of the selection set that selects `fields` with all their fields.
+pub fn selection_text<'a>(fields: impl IntoIterator<Item = &'a PlainField>) -> String {
+    let fields = fields.into_iter().map(|field| match field.fields {
+        [] => field.name.to_owned(),
+        inner => format!("{}{{{}}}", field.name, selection_text(inner)),
+    });
+    fields.collect::<Vec<_>>().join(" ")
 }
 
 impl WriteValue for str {
-    fn write_value(&self, json: &mut JsonWriter<'_>) {
+    fn write_value(&self, json: &mut JsonWriter<'_>, _: &SelectionSet) -> Option<()> {
         json.string(self);
+        Some(())
     }
 }
 
 impl WriteValue for String {
-    fn write_value(&self, json: &mut JsonWriter<'_>) {
+    fn write_value(&self, json: &mut JsonWriter<'_>, _: &SelectionSet) -> Option<()> {
         json.string(self);
+        Some(())
     }
 }
 
 impl WriteValue for bool {
-    fn write_value(&self, json: &mut JsonWriter<'_>) {
+    fn write_value(&self, json: &mut JsonWriter<'_>, _: &SelectionSet) -> Option<()> {
         json.bool(*self);
+        Some(())
     }
 }
 
 impl WriteValue for i32 {
-    fn write_value(&self, json: &mut JsonWriter<'_>) {
+    fn write_value(&self, json: &mut JsonWriter<'_>, _: &SelectionSet) -> Option<()> {
         json.number((*self).into());
+        Some(())
     }
 }
 
 impl WriteValue for i64 {
-    fn write_value(&self, json: &mut JsonWriter<'_>) {
+    fn write_value(&self, json: &mut JsonWriter<'_>, _: &SelectionSet) -> Option<()> {
         json.number(*self);
+        Some(())
     }
 }
 
 impl<T: WriteValue + ?Sized> WriteValue for &T {
-    fn write_value(&self, json: &mut JsonWriter<'_>) {
-        T::write_value(self, json);
+    const FIELDS: &'static [PlainField] = T::FIELDS;
+
+    fn write_value(&self, json: &mut JsonWriter<'_>, selection: &SelectionSet) -> Option<()> {
+        T::write_value(self, json, selection)
     }
 }
 
 impl<T: WriteValue> WriteValue for Option<T> {
-    fn write_value(&self, json: &mut JsonWriter<'_>) {
-        match self {
-            Some(value) => value.write_value(json),
-            None => json.null(),
+    const FIELDS: &'static [PlainField] = T::FIELDS;
+
+    fn write_value(&self, json: &mut JsonWriter<'_>, selection: &SelectionSet) -> Option<()> {
+        if let Some(value) = self {
+            return value.write_value(json, selection);
         }
+        json.null();
+        Some(())
     }
 }
 
-/// An object that [`object!`](crate::object!) defines.
-pub trait PlainFields {
-    /// The GraphQL names of the fields, in the order of the struct.
-    const FIELDS: &'static [&'static str];
-}
-
-/// Defines a struct whose fields are all plain values, and implements [`PlainFields`] and
+/// Defines a struct whose fields are all plain values, and implements [`WriteValue`] and
 /// [`WriteJson`](crate::WriteJson) from that one list. A field has its GraphQL name: `created_at`
 /// is `createdAt`.
 ///
@@ -78,8 +107,19 @@ macro_rules! object {
             $($(#[$field_meta])* $field_visibility $field: $type,)+
         }
 
-        impl $crate::PlainFields for $name {
-            const FIELDS: &'static [&'static str] = &[$($crate::graphql_name!($field),)+];
+        impl $crate::WriteValue for $name {
+            const FIELDS: &'static [$crate::PlainField] = &[$($crate::PlainField {
+                name: $crate::graphql_name!($field),
+                fields: <$type as $crate::WriteValue>::FIELDS,
+            },)+];
+
+            fn write_value(
+                &self,
+                json: &mut $crate::JsonWriter<'_>,
+                selection: &async_graphql::parser::types::SelectionSet,
+            ) -> Option<()> {
+                json.object_of(selection, self)
+            }
         }
 
         impl $crate::WriteJson for $name {
@@ -90,8 +130,8 @@ macro_rules! object {
             ) -> Option<()> {
                 let name = field.name.node.as_str();
                 $(if name == const { $crate::graphql_name!($field) } {
-                    $crate::WriteValue::write_value(&self.$field, json);
-                    return Some(());
+                    let selection = &field.selection_set.node;
+                    return $crate::WriteValue::write_value(&self.$field, json, selection);
                 })+
                 None
             }

@@ -14,29 +14,35 @@ use crate::WriteJson;
 #[derive(Debug, Default)]
 pub struct JsonWriter<'a> {
     text: Vec<u8>,
-    ids: IdFormat,
+    notation: Notation,
     /// The named fragments of the document.
     fragments: Option<&'a HashMap<Name, Positioned<FragmentDefinition>>>,
 }
 
-/// The format of ids, as data of a request; strings if there is none. Resolvers of ids and direct
-/// JSON both consult it.
+/// The notation of ids and enum values, as data of a request. Resolvers of ids and direct JSON both
+/// consult it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum IdFormat {
-    /// A string, as GraphQL serializes `ID`.
+pub enum Notation {
+    /// An id is a string, and an enum value has its name in the schema, as GraphQL requires.
     #[default]
-    String,
-    /// A number, as REST clients expect.
-    Number,
+    GraphQl,
+    /// An id is a number, and an enum value is in lower case, as REST clients expect.
+    Rest,
 }
 
 impl<'a> JsonWriter<'a> {
+    /// Creates an empty writer.
+    #[must_use]
+    pub fn new(notation: Notation) -> Self {
+        Self { notation, ..Self::default() }
+    }
+
     /// Creates an empty writer for a selection of a request, with room for a page of a few rows.
     #[must_use]
     pub fn for_selection(ctx: &ContextSelectionSet<'a>) -> Self {
-        let ids = ctx.data_opt().copied().unwrap_or_default();
+        let notation = ctx.data_opt().copied().unwrap_or_default();
         let fragments = Some(&ctx.query_env.fragments);
-        Self { text: Vec::with_capacity(2048), ids, fragments }
+        Self { text: Vec::with_capacity(2048), notation, fragments }
     }
 
     /// Writes a string.
@@ -55,9 +61,17 @@ impl<'a> JsonWriter<'a> {
 
     /// Writes an id.
     pub fn id(&mut self, id: i64) {
-        match self.ids {
-            IdFormat::String => self.display(format_args!("\"{id}\"")),
-            IdFormat::Number => self.number(id),
+        match self.notation {
+            Notation::GraphQl => self.display(format_args!("\"{id}\"")),
+            Notation::Rest => self.number(id),
+        }
+    }
+
+    /// Writes the value of an enum that has this name in the schema.
+    pub fn enum_value(&mut self, name: &str) {
+        match self.notation {
+            Notation::GraphQl => self.string(name),
+            Notation::Rest => self.string(&name.to_ascii_lowercase()),
         }
     }
 
@@ -179,7 +193,7 @@ impl<'a> JsonWriter<'a> {
                 self.text.reserve(json.len() + 16);
                 self.raw(json);
             }
-            Value::Enum(name) => self.string(name),
+            Value::Enum(name) => self.enum_value(name),
             Value::List(items) => {
                 self.list(items, |json, item| {
                     json.value(item);
@@ -239,7 +253,7 @@ mod tests {
 
     #[test]
     fn binary_values_are_appended_unchanged() {
-        let mut json = JsonWriter { ids: IdFormat::Number, ..JsonWriter::default() };
+        let mut json = JsonWriter::new(Notation::Rest);
         let ids = json.list([7, 8], |json, id| {
             json.id(id);
             Some(())

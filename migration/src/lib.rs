@@ -2,6 +2,7 @@
 
 mod m20261121_000001_tables;
 mod m20261122_000001_idempotency_keys;
+mod m20261126_000001_prices_and_status;
 
 use sea_orm_migration::MigrationStatus;
 use sea_orm_migration::prelude::*;
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261121_000001_tables::Migration),
             Box::new(m20261122_000001_idempotency_keys::Migration),
+            Box::new(m20261126_000001_prices_and_status::Migration),
         ]
     }
 }

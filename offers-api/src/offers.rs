@@ -12,7 +12,10 @@ use async_graphql::{ID, InputObject, MaybeUndefined};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, SubsecRound, Utc};
 use entity::{offer, update_row};
-use schema::{Error, ErrorCode, FieldErrors, LoadOwned, Offer, Page, PageRequest, Result, Viewer};
+use schema::{
+    BigInt, Currency, Error, ErrorCode, FieldErrors, LoadOwned, Money, Offer, Page, PageRequest,
+    Result, Viewer,
+};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     DbErr, EntityTrait,
@@ -48,11 +51,37 @@ pub(crate) struct CreateOfferInput {
         example = "Blue, hardly used."
     )]
     text: String,
+    /// The price, if there is one.
+    price: Option<MoneyInput>,
     /// An idempotency key, 1 to 255 visible ASCII characters. For 24 hours, a repetition of the
     /// request with this key returns the original offer.
     // REST takes it from a header.
     #[schema(ignore)]
     idempotency_key: Option<String>,
+}
+
+/// An amount of money.
+#[derive(Debug, InputObject, ToSchema)]
+pub(crate) struct MoneyInput {
+    /// The number of minor units of the currency (ISO 4217), 0 to 2^53 - 1: 1250 is 12.50 euros, or
+    /// 1250 yen.
+    #[schema(value_type = i64, minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 12000)]
+    amount: BigInt,
+    /// The code of the currency, three capital letters (ISO 4217).
+    #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
+    currency: String,
+}
+
+impl MoneyInput {
+    /// Validates the price of an offer. Returns `None` if it is not valid.
+    fn validate(&self, fields: &mut FieldErrors) -> Option<Money> {
+        let Self { amount, currency } = self;
+        if let Some(detail) = validation::amount(*amount) {
+            fields.push("/price/amount", detail);
+        }
+        fields.check("/price/currency", currency, validation::currency);
+        Some(Money { amount: *amount, currency: Currency(currency.parse().ok()?) })
+    }
 }
 
 /// Fields of an offer to update; omitted fields are unchanged.
@@ -71,6 +100,7 @@ pub(crate) struct NewOffer {
     /// Identifies the offer in a batch.
     batch_key: u64,
     user_id: i64,
+    price: Option<Money>,
     input: Arc<CreateOfferInput>,
     created_at: DateTime<Utc>,
 }
@@ -84,11 +114,12 @@ impl NewOffer {
     /// `INVALID_INPUT` with each bad field.
     pub(crate) fn validate(input: CreateOfferInput) -> Result<Self> {
         static BATCH_KEYS: AtomicU64 = AtomicU64::new(0);
-        let CreateOfferInput { user_id, title, text, idempotency_key } = &input;
+        let CreateOfferInput { user_id, title, text, price, idempotency_key } = &input;
         let mut fields = FieldErrors::default();
         let user_id = fields.id("/userId", user_id);
         fields.check("/title", title, validation::title);
         fields.check("/text", text, validation::text);
+        let price = price.as_ref().and_then(|price| price.validate(&mut fields));
         if let Some(key) = idempotency_key {
             fields.check("/idempotencyKey", key, validation::idempotency_key);
         }
@@ -96,6 +127,7 @@ impl NewOffer {
         Ok(Self {
             batch_key: BATCH_KEYS.fetch_add(1, Ordering::Relaxed),
             user_id,
+            price,
             input: Arc::new(input),
             created_at: Utc::now().trunc_subsecs(6),
         })
@@ -111,7 +143,7 @@ impl NewOffer {
 
     /// Returns the row to insert.
     pub(crate) fn row(&self) -> offer::ActiveModel {
-        let CreateOfferInput { user_id: _, title, text, idempotency_key } = &*self.input;
+        let CreateOfferInput { user_id: _, title, text, price: _, idempotency_key } = &*self.input;
         let key = idempotency_key.as_ref();
         offer::ActiveModel {
             id: NotSet,
@@ -121,28 +153,42 @@ impl NewOffer {
             created_at: Set(self.created_at),
             idempotency_key: key.map_or(NotSet, |key| Set(Some(key.clone()))),
             fingerprint: key.map_or(NotSet, |_| Set(Some(self.fingerprint()))),
+            price_amount: Set(self.price.map(|price| price.amount.0)),
+            price_currency: Set(self.price.map(|price| price.currency.0)),
+            status: NotSet,
+            updated_at: NotSet,
         }
     }
 
     /// Returns true if the row has the same content. The row of another offer with the same content
     /// is as good.
     pub(crate) fn matches(&self, row: &offer::Model) -> bool {
-        let CreateOfferInput { user_id: _, title, text, idempotency_key: _ } = &*self.input;
+        let CreateOfferInput { user_id: _, title, text, price: _, idempotency_key: _ } =
+            &*self.input;
         self.created_at == row.created_at
             && self.user_id == row.user_id
             && *title == row.title
             && *text == row.text
+            && self.price.map(|price| price.amount.0) == row.price_amount
+            && self.price.map(|price| price.currency.0) == row.price_currency
     }
 
     /// Returns a hash that only the same request has. Lengths separate one field from the next. It
     /// is stored for a day: a new field must not change the hash of a request without it.
     pub(crate) fn fingerprint(&self) -> String {
         // The user and the key find the row that has the fingerprint.
-        let CreateOfferInput { user_id: _, title, text, idempotency_key: _ } = &*self.input;
+        let CreateOfferInput { user_id: _, title, text, price: _, idempotency_key: _ } =
+            &*self.input;
         let mut hash = Sha256::new();
         hash.update(title.len().to_be_bytes());
         hash.update(title);
         hash.update(text);
+        // Text has no NUL. All that follows it has a fixed length.
+        if let Some(Money { amount, currency }) = self.price {
+            hash.update("\0price");
+            hash.update(amount.0.to_be_bytes());
+            hash.update(currency.0.as_bytes());
+        }
         BASE64_STANDARD.encode(hash.finalize())
     }
 }
@@ -192,6 +238,10 @@ impl OfferChange {
             created_at: NotSet,
             idempotency_key: NotSet,
             fingerprint: NotSet,
+            price_amount: NotSet,
+            price_currency: NotSet,
+            status: NotSet,
+            updated_at: Set(Some(Utc::now().trunc_subsecs(6))),
         }
     }
 }
@@ -275,11 +325,15 @@ fn offer_not_found() -> Error {
 mod tests {
     use super::*;
 
-    fn fingerprint(title: &str, text: &str) -> String {
+    fn fingerprint(title: &str, text: &str, price: Option<(i64, &str)>) -> String {
         let input = CreateOfferInput {
             user_id: "7".into(),
             title: title.to_owned(),
             text: text.to_owned(),
+            price: price.map(|(amount, currency)| MoneyInput {
+                amount: BigInt(amount),
+                currency: currency.to_owned(),
+            }),
             idempotency_key: None,
         };
         NewOffer::validate(input).unwrap().fingerprint()
@@ -287,14 +341,19 @@ mod tests {
 
     #[test]
     fn fingerprint_distinguishes_requests() {
-        assert_eq!(fingerprint("a", "b"), fingerprint("a", "b"));
-        assert_ne!(fingerprint("ab", "c"), fingerprint("a", "bc"));
+        assert_eq!(fingerprint("a", "b", None), fingerprint("a", "b", None));
+        assert_ne!(fingerprint("ab", "c", None), fingerprint("a", "bc", None));
+        let priced = |amount, currency| fingerprint("a", "b", Some((amount, currency)));
+        assert_eq!(priced(1, "EUR"), priced(1, "EUR"));
+        for other in [priced(2, "EUR"), priced(1, "USD"), fingerprint("a", "b", None)] {
+            assert_ne!(priced(1, "EUR"), other);
+        }
     }
 
     /// Fingerprints of a day are in the database.
     #[test]
     fn fingerprint_stays_the_same() {
-        let fingerprint = fingerprint("Bicycle", "Blue, hardly used.");
+        let fingerprint = fingerprint("Bicycle", "Blue, hardly used.", None);
         assert_eq!(fingerprint, "nHfV+s789Z8iVZXkwXM2x0Yo8b9399PrrI8UPD6LioU=");
     }
 }

@@ -1,5 +1,7 @@
 //! The rules of single fields. Each returns `None` if the value is valid, else the requirement.
 
+use schema::BigInt;
+
 /// Maximum length of an idempotency key, in bytes.
 const MAX_KEY_LENGTH: usize = 255;
 
@@ -15,6 +17,18 @@ pub(crate) fn text(text: &str) -> Option<&'static str> {
     const RULE: &str = "must have 1 to 20000 characters, none of them NUL";
     let fits = (1..=20_000).contains(&text.chars().count());
     (!fits || text.contains('\0')).then_some(RULE)
+}
+
+/// Validates the amount of a price.
+pub(crate) fn amount(amount: BigInt) -> Option<&'static str> {
+    const RULE: &str = "must be an integer from 0 to 9007199254740991";
+    (!(0..=BigInt::MAX).contains(&amount.0)).then_some(RULE)
+}
+
+/// Validates the currency of a price.
+pub(crate) fn currency(code: &str) -> Option<&'static str> {
+    const RULE: &str = "must have three capital letters, as in ISO 4217";
+    (code.len() != 3 || !code.bytes().all(|byte| byte.is_ascii_uppercase())).then_some(RULE)
 }
 
 /// Validates an idempotency key.
@@ -36,6 +50,20 @@ mod tests {
         assert!(text(&"a".repeat(20_001)).is_some() && text("").is_some());
         assert!(title("a\nb").is_some() && text("a\0b").is_some());
         assert_eq!(text("a\nb"), None);
+    }
+
+    #[test]
+    fn amount_is_exact_in_every_client() {
+        assert_eq!([0, 1, 9_007_199_254_740_991].map(|n| amount(BigInt(n))), [None; 3]);
+        assert!([-1, 9_007_199_254_740_992, i64::MAX].iter().all(|n| amount(BigInt(*n)).is_some()));
+    }
+
+    #[test]
+    fn currency_is_three_capital_letters() {
+        assert_eq!(["EUR", "JPY", "XXX"].map(currency), [None; 3]);
+        for bad in ["", "EU", "EURO", "eur", "EU1", "ЕUR", "ÄÖ", " EU"] {
+            assert!(currency(bad).is_some(), "{bad}");
+        }
     }
 
     #[test]

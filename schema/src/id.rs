@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use async_graphql::{
-    ContextSelectionSet, ID, OutputType, Positioned, ServerResult, Value, parser::types::Field,
+    ContextSelectionSet, ID, OutputType, Positioned, ServerResult, Value,
+    parser::types::{Field, SelectionSet},
     registry::Registry,
 };
-use direct_json::{IdFormat, JsonWriter, WriteValue};
+use direct_json::{JsonWriter, Notation, WriteValue};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-/// An identifier, as the GraphQL type `ID`. The [`IdFormat`] of a request decides whether it is a
+/// An identifier, as the GraphQL type `ID`. The [`Notation`] of a request decides whether it is a
 /// string or a number, however the response is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -29,8 +30,9 @@ impl From<i64> for Id {
 }
 
 impl WriteValue for Id {
-    fn write_value(&self, json: &mut JsonWriter<'_>) {
+    fn write_value(&self, json: &mut JsonWriter<'_>, _: &SelectionSet) -> Option<()> {
         json.id(self.0);
+        Some(())
     }
 }
 
@@ -49,8 +51,8 @@ impl OutputType for Id {
         _: &Positioned<Field>,
     ) -> ServerResult<Value> {
         Ok(match ctx.data_opt().copied().unwrap_or_default() {
-            IdFormat::String => Value::from(self.0.to_string()),
-            IdFormat::Number => Value::from(self.0),
+            Notation::GraphQl => Value::from(self.0.to_string()),
+            Notation::Rest => Value::from(self.0),
         })
     }
 }

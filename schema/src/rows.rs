@@ -23,8 +23,10 @@ pub trait TableObject: Sized {
     fn from_row(row: &QueryResult, place: usize) -> Result<Self, DbErr>;
 }
 
-/// Defines a `direct_json::object!` whose fields are columns of an entity with the same names. All
-/// other columns of the entity are listed as hidden, so that a new column is one or the other.
+/// Defines a `direct_json::object!` whose fields are columns of an entity with the same names. A field
+/// of another shape is followed by a closure over its columns, which can use the columns of the fields
+/// before. All other columns of the entity are listed as hidden, so that a new column is one or the
+/// other.
 ///
 /// Columns are read by their place, which costs less than by name: the one list gives the order in
 /// which they are selected and the order in which they are read.
@@ -32,9 +34,35 @@ macro_rules! table_object {
     (
         $entity:ident hiding $($hidden:ident),+;
         $(#[$meta:meta])*
-        pub struct $name:ident {
-            $($(#[$field_meta:meta])* pub $field:ident: $type:ty,)+
+        pub struct $name:ident { $($fields:tt)+ }
+    ) => {
+        $crate::rows::table_object! {
+            @columns [$entity hiding $($hidden),+; $(#[$meta])* $name] [] $($fields)+
         }
+    };
+    // Gives each field its columns, and the expression that makes it of them.
+    (
+        @columns $object:tt [$($done:tt)*]
+        $(#[$meta:meta])* pub $field:ident: $type:ty, $($rest:tt)*
+    ) => {
+        $crate::rows::table_object! {
+            @columns $object [$($done)* [$(#[$meta])* $field: $type = ($field) $field.into()]]
+            $($rest)*
+        }
+    };
+    (
+        @columns $object:tt [$($done:tt)*]
+        $(#[$meta:meta])* pub $field:ident: $type:ty = |$($column:ident),+| $value:expr,
+        $($rest:tt)*
+    ) => {
+        $crate::rows::table_object! {
+            @columns $object [$($done)* [$(#[$meta])* $field: $type = ($($column)+) $value]]
+            $($rest)*
+        }
+    };
+    (
+        @columns [$entity:ident hiding $($hidden:ident),+; $(#[$meta:meta])* $name:ident]
+        [$([$(#[$field_meta:meta])* $field:ident: $type:ty = ($($column:ident)+) $value:expr])+]
     ) => {
         direct_json::object! {
             #[derive(
@@ -51,8 +79,8 @@ macro_rules! table_object {
         impl From<entity::$entity::Model> for $name {
             fn from(row: entity::$entity::Model) -> Self {
                 // Does not compile if a column is neither a field nor hidden: list it, never add `..`.
-                let entity::$entity::Model { $($field,)+ $($hidden: _,)+ } = row;
-                Self { $($field: $field.into(),)+ }
+                let entity::$entity::Model { $($($column,)+)+ $($hidden: _,)+ } = row;
+                Self { $($field: $value,)+ }
             }
         }
 
@@ -61,16 +89,15 @@ macro_rules! table_object {
 
             fn columns() -> Vec<sea_orm::sea_query::Expr> {
                 let columns = entity::$entity::COLUMN;
-                vec![$(sea_orm::IntoSimpleExpr::into_simple_expr(columns.$field),)+]
+                vec![$($(sea_orm::IntoSimpleExpr::into_simple_expr(columns.$column),)+)+]
             }
 
             fn from_row(row: &sea_orm::QueryResult, place: usize) -> Result<Self, sea_orm::DbErr> {
                 let mut places = place..;
-                Ok(Self {
-                    $($field: $crate::rows::read_column(
-                        |row: entity::$entity::Model| row.$field, row, &mut places,
-                    )?,)+
-                })
+                $($(let $column = $crate::rows::read_column(
+                    |row: entity::$entity::Model| row.$column, row, &mut places,
+                )?;)+)+
+                Ok(Self { $($field: $value,)+ })
             }
         }
     };
@@ -79,12 +106,12 @@ macro_rules! table_object {
 pub(crate) use table_object;
 
 /// Reads the next column as the type that the entity has for it.
-pub(crate) fn read_column<M, C: TryGetable, T: From<C>>(
+pub(crate) fn read_column<M, C: TryGetable>(
     _: fn(M) -> C,
     row: &QueryResult,
     places: &mut impl Iterator<Item = usize>,
-) -> Result<T, DbErr> {
-    row.try_get_by_index::<C>(places.next().unwrap_or_default()).map(T::from)
+) -> Result<C, DbErr> {
+    row.try_get_by_index(places.next().unwrap_or_default())
 }
 
 /// A statement that selects the columns of `T`.

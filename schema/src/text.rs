@@ -3,7 +3,8 @@
 use std::{borrow::Cow, cell::RefCell};
 
 use async_graphql::{
-    ContextSelectionSet, OutputType, Positioned, ServerResult, Value, parser::types::Field,
+    ContextSelectionSet, OutputType, Positioned, ServerResult, Value,
+    parser::types::{Field, SelectionSet},
     registry::Registry,
 };
 use bytes::Bytes;
@@ -80,11 +81,12 @@ impl Serialize for Text {
 }
 
 impl WriteValue for Text {
-    fn write_value(&self, json: &mut JsonWriter<'_>) {
+    fn write_value(&self, json: &mut JsonWriter<'_>, _: &SelectionSet) -> Option<()> {
         match &self.0 {
             Form::String(text) => json.string(text),
             Form::Json(text) => json.raw(text),
         }
+        Some(())
     }
 }
 
@@ -118,7 +120,7 @@ mod tests {
 
     fn written(text: &Text) -> String {
         let mut json = JsonWriter::default();
-        text.write_value(&mut json);
+        text.write_value(&mut json, &SelectionSet::default());
         String::from_utf8(json.into_bytes()).unwrap()
     }
 

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use async_graphql::{
-    ContextSelectionSet, OutputType, Positioned, ServerResult, Value, parser::types::Field,
+    ContextSelectionSet, OutputType, Positioned, ServerResult, Value,
+    parser::types::{Field, SelectionSet},
     registry::Registry,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -25,8 +26,8 @@ impl From<DateTime<Utc>> for Timestamp {
 }
 
 impl WriteValue for Timestamp {
-    fn write_value(&self, json: &mut JsonWriter<'_>) {
-        self.0.write_value(json);
+    fn write_value(&self, json: &mut JsonWriter<'_>, selection: &SelectionSet) -> Option<()> {
+        self.0.write_value(json, selection)
     }
 }
 
@@ -57,7 +58,7 @@ mod tests {
     fn timestamp_is_utc_with_microseconds() {
         let time: DateTime<Utc> = "2026-11-21T13:14:15.000250+02:00".parse().unwrap();
         let mut json = JsonWriter::default();
-        Timestamp::from(time).write_value(&mut json);
+        Timestamp::from(time).write_value(&mut json, &SelectionSet::default());
         assert_eq!(json.into_bytes(), br#""2026-11-21T11:14:15.000250Z""#);
         assert!(serde_json::from_str::<Timestamp>("7").is_err());
     }

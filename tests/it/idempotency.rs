@@ -69,6 +69,22 @@ async fn key_reuse_with_other_body_is_422(topology: Topology) {
         let problem = create_with_key(&services.offers, "k-1", &body).await.problem(422);
         assert_eq!(problem.code, "IDEMPOTENCY_KEY_REUSED");
     }
+    let priced = |amount: i64, currency: &str| {
+        let mut body = chair.clone();
+        body["price"] = json!({ "amount": amount, "currency": currency });
+        body
+    };
+    create_with_key(&services.offers, "k-3", &priced(1, "EUR")).await.expect(201);
+    create_with_key(&services.offers, "k-3", &priced(1, "EUR")).await.expect(201);
+    for (key, body) in [
+        ("k-1", priced(1, "EUR")),
+        ("k-3", priced(2, "EUR")),
+        ("k-3", priced(1, "USD")),
+        ("k-3", chair.clone()),
+    ] {
+        let problem = create_with_key(&services.offers, key, &body).await.problem(422);
+        assert_eq!(problem.code, "IDEMPOTENCY_KEY_REUSED");
+    }
     for key in ["", "a b", "ключ", &"k".repeat(256)] {
         let problem = create_with_key(&services.offers, key, &chair).await.problem(422);
         assert_eq!(problem.code, "INVALID_INPUT", "{key}");
@@ -76,7 +92,7 @@ async fn key_reuse_with_other_body_is_422(topology: Topology) {
     let unknown_user = json!({ "user_id": 4711, "title": "chair", "text": "old" });
     let problem = create_with_key(&services.offers, "k-2", &unknown_user).await.problem(422);
     assert_eq!(problem.code, "USER_NOT_FOUND");
-    assert_eq!(count_offers_of(&services, ann["id"].as_i64().unwrap()).await, 1);
+    assert_eq!(count_offers_of(&services, ann["id"].as_i64().unwrap()).await, 2);
 }
 
 async fn key_expires_after_24h(topology: Topology) {

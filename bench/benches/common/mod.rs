@@ -75,6 +75,10 @@ pub(crate) async fn rows() -> Rows {
             created_at: Set(now),
             idempotency_key: NotSet,
             fingerprint: NotSet,
+            price_amount: NotSet,
+            price_currency: NotSet,
+            status: NotSet,
+            updated_at: NotSet,
         });
         offer::Entity::insert_many(offers).exec(&database).await.unwrap();
     }

@@ -138,6 +138,7 @@ async fn next(mut events: broadcast::Receiver<Event>, user_id: Option<i64>) -> O
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
+    use schema::OfferStatus;
 
     use super::*;
 
@@ -146,7 +147,10 @@ mod tests {
             id: id.into(),
             title: String::new().into(),
             text: String::new().into(),
+            price: None,
+            status: OfferStatus::Open,
             created_at: DateTime::UNIX_EPOCH.into(),
+            updated_at: DateTime::UNIX_EPOCH.into(),
             user_id: user_id.into(),
         }))
     }

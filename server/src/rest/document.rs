@@ -21,7 +21,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response as HttpResponse},
 };
-use schema::{DirectJsonEnabled, Error, FieldErrors, IdFormat, JsonWriter, Result, Viewer};
+use schema::{DirectJsonEnabled, Error, FieldErrors, JsonWriter, Notation, Result, Viewer};
 use serde::Deserialize;
 use utoipa::PartialSchema;
 
@@ -196,7 +196,7 @@ impl<E: Executor> RouteDocument<E> {
     pub async fn run(&self, viewer: Viewer, variables: Value) -> Result<FieldJson> {
         let variables = Variables::from_value(variables);
         let mut request = Request::new("").variables(variables).data(viewer);
-        request = request.data(DirectJsonEnabled).data(IdFormat::Number);
+        request = request.data(DirectJsonEnabled).data(Notation::Rest);
         request.set_parsed_query(self.query.clone());
         single_root_field(self.schema.execute(request).await)
     }
@@ -266,7 +266,7 @@ fn single_root_field(response: Response) -> Result<FieldJson> {
     let Value::Object(fields) = response.data else {
         return Err(Error::internal("the data of an answer is no object"));
     };
-    let mut json = JsonWriter::default();
+    let mut json = JsonWriter::new(Notation::Rest);
     json.value(fields.first().map_or(&Value::Null, |(_, value)| value));
     String::from_utf8(json.into_bytes()).map(FieldJson).map_err(Error::internal)
 }

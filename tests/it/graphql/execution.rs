@@ -120,8 +120,12 @@ async fn direct_json_equals_resolved_json(topology: Topology) {
     let services = topology.start_open().await;
     let ann = services.register_and_log_in("ann").await;
     let text = "\"quoted\" \\ \n\t\u{1}\u{7f} ёж 💣 </script>";
-    services.offers.create_offer(ann.id, "\"A\" \\ ёж", text).await.expect(201);
-    let fields = "__typename id userId title text createdAt";
+    let price = json!({ "amount": 12_000, "currency": "EUR" });
+    let body = json!({ "user_id": ann.id, "title": "\"A\" \\ ёж", "text": text, "price": price });
+    services.offers.post_offer(body).await.expect(201);
+    services.create_offer(&ann, "free").await;
+    let fields = "__typename id userId title text price { __typename amount currency } status
+        createdAt updatedAt";
     let pages = "__typename nodes { FIELDS } edges { __typename cursor node { FIELDS } }
         pageInfo { __typename hasNextPage hasPreviousPage startCursor endCursor }";
     for api in services.both() {

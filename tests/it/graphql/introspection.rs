@@ -49,7 +49,10 @@ const OFFERS: &[&str] = &[
     "Offer.id: ID!",
     "Offer.title: String!",
     "Offer.text: String!",
+    "Offer.price: Money",
+    "Offer.status: OfferStatus!",
     "Offer.createdAt: DateTime!",
+    "Offer.updatedAt: DateTime!",
     "Offer.userId: ID!",
     "Offer.user: User!",
     "User.id: ID!",
@@ -59,6 +62,8 @@ const OFFERS: &[&str] = &[
     "OfferConnection.pageInfo: PageInfo!",
     "OfferEdge.cursor: String!",
     "OfferEdge.node: Offer!",
+    "Money.amount: BigInt!",
+    "Money.currency: String!",
 ];
 
 const INTROSPECTION: &str = "{ __schema { types { name

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::fixtures::assert_recent;
+use crate::support::fixtures::{assert_recent, parse_timestamp, pluck};
 use crate::support::services::Topology;
 
 on_every_topology!(
@@ -13,23 +13,30 @@ on_every_topology!(
 );
 
 const CREATE: &str = "mutation($input: CreateOfferInput!) {
-    createOffer(input: $input) { id userId title text createdAt user { id } } }";
+    createOffer(input: $input) { ...F user { id } } }
+    fragment F on Offer {
+        id userId title text price { amount currency } status createdAt updatedAt }";
 const UPDATE: &str = "mutation($id: ID!, $input: UpdateOfferInput!) {
     updateOffer(id: $id, input: $input) { id title text } }";
 
 async fn creates_and_reads_an_offer(topology: Topology) {
     let services = topology.start_open().await;
     let id = services.register("ann").await["id"].to_string();
-    let input = json!({ "userId": id, "title": "chair", "text": "old" });
+    let price = json!({ "amount": 12_000, "currency": "EUR" });
+    let input = json!({ "userId": id, "title": "chair", "text": "old", "price": price });
     let data = services.offers.graphql(CREATE, json!({ "input": input })).await.data();
     let offer = &data["createOffer"];
     assert_eq!(offer["userId"], id.as_str());
     assert_eq!(offer["user"], json!({ "id": id }));
     assert_eq!(offer["title"], "chair");
     assert_eq!(offer["text"], "old");
+    assert_eq!(offer["price"], price);
+    assert_eq!(offer["status"], "OPEN");
     assert_recent(&offer["createdAt"]);
+    assert_eq!(offer["updatedAt"], offer["createdAt"]);
 
-    let query = "query($id: ID!) { offer(id: $id) { id userId title text createdAt user { id } } }";
+    let query = "query($id: ID!) { offer(id: $id) {
+        id userId title text price { amount currency } status createdAt updatedAt user { id } } }";
     let data = services.offers.graphql(query, json!({ "id": offer["id"] })).await.data();
     assert_eq!(&data["offer"], offer);
     let data = services.offers.query("{ offer(id: \"99999\") { id } }").await;
@@ -46,6 +53,17 @@ async fn error_codes_match_rest(topology: Topology) {
         assert_eq!(graphql.code(), rest.code);
         assert_eq!(graphql.body["errors"][0]["message"], rest.detail);
         assert_eq!(graphql.body["data"], Value::Null);
+    }
+    for (price, pointers) in [
+        (json!({ "amount": -1, "currency": "eur" }), &["/price/amount", "/price/currency"][..]),
+        (json!({ "amount": 1, "currency": "EURO" }), &["/price/currency"]),
+    ] {
+        let input =
+            json!({ "userId": id.to_string(), "title": "chair", "text": "old", "price": price });
+        let graphql = services.offers.graphql(CREATE, json!({ "input": input })).await;
+        assert_eq!(graphql.code(), "INVALID_INPUT");
+        let errors = &graphql.body["errors"][0]["extensions"]["errors"];
+        assert_eq!(pluck(errors, "pointer"), pointers);
     }
     for query in [
         "mutation { deleteOffer(id: \"99999\") }",
@@ -69,6 +87,7 @@ async fn updates_an_offer(topology: Topology) {
     let read = services.offers.find_offer(&offer["id"]).await.expect(200).json();
     assert_eq!(read["title"], "table");
     assert_eq!(read["created_at"], offer["created_at"]);
+    assert!(parse_timestamp(&read["updated_at"]) > parse_timestamp(&offer["updated_at"]));
 
     let variables = json!({ "id": id, "input": { "title": "x".repeat(201) } });
     let graphql = services.offers.graphql(UPDATE, variables).await;

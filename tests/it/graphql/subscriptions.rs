@@ -20,7 +20,8 @@ on_every_topology!(
     every_subscriber_gets_each_offer_once,
 );
 
-const ALL: &str = "subscription { offerCreated { id title userId user { id } } }";
+const ALL: &str = "subscription { offerCreated {
+    id title price { amount currency } status userId user { id } } }";
 
 async fn delivers_new_offers(topology: Topology) {
     let services = topology.start_open().await;
@@ -29,10 +30,13 @@ async fn delivers_new_offers(topology: Topology) {
     let mut socket = services.offers.websocket().await;
     socket.subscribe("s", ALL).await;
     for title in ["chair", "table"] {
-        let offer = services.create_offer(&ann, title).await;
+        let price = json!({ "amount": 12_000, "currency": "EUR" });
+        let body = json!({ "user_id": ann.id, "title": title, "text": "old", "price": price });
+        let offer = services.offers.post_offer(body).await.expect(201).json();
         let user = json!({ "id": ann.id.to_string() });
         let expected = json!({
-            "id": offer["id"].to_string(), "title": title, "userId": user["id"], "user": user,
+            "id": offer["id"].to_string(), "title": title, "price": price, "status": "OPEN",
+            "userId": user["id"], "user": user,
         });
         assert_eq!(socket.next_event("s").await["offerCreated"], expected);
     }

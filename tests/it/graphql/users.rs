@@ -93,7 +93,8 @@ async fn user_contains_offers(topology: Topology) {
     let chair = services.create_offer(&ann, "chair").await;
     services.create_offer(&ann, "table").await;
     services.register("bob").await;
-    let query = "{ ann: user(username: \"ann\") { offers { id title text createdAt userId } }
+    let query = "{ ann: user(username: \"ann\") { offers {
+        id title text price { amount currency } status createdAt updatedAt userId } }
         bob: user(username: \"bob\") { offers { id } } }";
     let data = services.users.query(query).await;
     assert_eq!(pluck(&data["ann"]["offers"], "title"), ["chair", "table"]);
@@ -101,6 +102,9 @@ async fn user_contains_offers(topology: Topology) {
     assert_eq!(first["id"], chair["id"].to_string());
     assert_eq!(first["userId"], ann.id.to_string());
     assert_eq!(first["text"], chair["text"]);
+    assert_eq!(first["price"], Value::Null);
+    assert_eq!(first["status"], "OPEN");
+    assert_eq!(first["updatedAt"], first["createdAt"]);
     assert_eq!(parse_timestamp(&first["createdAt"]), parse_timestamp(&chair["created_at"]));
     assert_eq!(data["bob"]["offers"], json!([]));
 }

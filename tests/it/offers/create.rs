@@ -1,14 +1,17 @@
 //! `POST /offer/create/`.
 
+use futures_util::future::join_all;
 use reqwest::{Method, header};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::client::send;
-use crate::support::fixtures::{assert_recent, sorted_keys};
+use crate::support::fixtures::{OFFER_KEYS, assert_recent, pluck, sorted_keys};
 use crate::support::services::Topology;
 
 on_every_topology!(
     creates_an_offer,
+    stores_the_price,
+    rejects_invalid_price,
     enforces_length_limits,
     rejects_unknown_user,
     reports_every_invalid_field,
@@ -23,13 +26,66 @@ async fn creates_an_offer(topology: Topology) {
     let response =
         services.offers.create_offer(&user["id"], "Стул 🪑", "Ten\nyears old.\t").await.expect(201);
     let offer = response.json();
-    assert_eq!(sorted_keys(&offer), ["created_at", "id", "text", "title", "user_id"]);
+    assert_eq!(sorted_keys(&offer), OFFER_KEYS);
     assert!(offer["id"].as_i64().unwrap() > 0, "{offer}");
     assert_eq!(offer["user_id"], user["id"]);
     assert_eq!(offer["title"], "Стул 🪑");
     assert_eq!(offer["text"], "Ten\nyears old.\t");
+    assert_eq!(offer["price"], Value::Null);
+    assert_eq!(offer["status"], "open");
     assert_recent(&offer["created_at"]);
+    assert_eq!(offer["updated_at"], offer["created_at"]);
     assert_eq!(services.offers.find_offer(&offer["id"]).await.expect(200).json(), offer);
+}
+
+async fn stores_the_price(topology: Topology) {
+    let services = topology.start_open().await;
+    let user = services.register("ann").await;
+    let create = async |number: i64, price: Value| {
+        let title = format!("chair {number}");
+        let body = json!({ "user_id": user["id"], "title": title, "text": "old", "price": price });
+        services.offers.post_offer(body).await.expect(201).json()
+    };
+    let prices = [
+        json!({ "amount": 12_000, "currency": "EUR" }),
+        json!({ "amount": 0, "currency": "JPY" }),
+        json!({ "amount": 9_007_199_254_740_991_i64, "currency": "RUB" }),
+        Value::Null,
+    ];
+    // Concurrently, so that one statement inserts several.
+    let created = (0..).zip(&prices).map(|(number, price)| create(number, price.clone()));
+    for (offer, price) in join_all(created).await.iter().zip(&prices) {
+        assert_eq!(offer["price"], *price);
+        assert_eq!(services.offers.find_offer(&offer["id"]).await.expect(200).json(), *offer);
+    }
+    let by_user = services.users.get_user(&user["id"]).await.expect(200).json();
+    let mut found = pluck(&by_user["offers"], "price");
+    for price in &prices {
+        let index = found.iter().position(|found| found == price);
+        found.remove(index.unwrap_or_else(|| panic!("no offer with the price {price}: {by_user}")));
+    }
+}
+
+async fn rejects_invalid_price(topology: Topology) {
+    let services = topology.start_open().await;
+    let user = services.register("ann").await;
+    let too_much = 9_007_199_254_740_992_i64;
+    for (price, pointers) in [
+        (json!(12), &["/price"][..]),
+        (json!("12 EUR"), &["/price"]),
+        (json!({}), &["/price/amount", "/price/currency"]),
+        (json!({ "amount": null, "currency": null }), &["/price/amount", "/price/currency"]),
+        (json!({ "amount": -1, "currency": "eur" }), &["/price/amount", "/price/currency"]),
+        (json!({ "amount": too_much, "currency": "EURO" }), &["/price/amount", "/price/currency"]),
+        (json!({ "amount": 1.5, "currency": "EUR" }), &["/price/amount"]),
+        (json!({ "amount": "1", "currency": "EUR" }), &["/price/amount"]),
+        (json!({ "amount": 1, "currency": "€" }), &["/price/currency"]),
+        (json!({ "amount": 1, "currency": 978 }), &["/price/currency"]),
+    ] {
+        let body =
+            json!({ "user_id": user["id"], "title": "chair", "text": "old", "price": price });
+        services.offers.post_offer(body).await.problem(422).assert_pointers(pointers);
+    }
 }
 
 async fn enforces_length_limits(topology: Topology) {
@@ -102,11 +158,13 @@ async fn ignores_unknown_fields(topology: Topology) {
     let services = topology.start_open().await;
     let user = services.register("ann").await;
     let body = json!({
-        "user_id": user["id"], "title": "chair", "text": "old", "id": 77, "price": { "in": "€" },
+        "user_id": user["id"], "title": "chair", "text": "old", "id": 77, "status": "closed",
+        "colour": { "of": "€" },
     });
     let offer = services.offers.post_offer(body).await.expect(201).json();
-    assert_eq!(sorted_keys(&offer), ["created_at", "id", "text", "title", "user_id"]);
+    assert_eq!(sorted_keys(&offer), OFFER_KEYS);
     assert_ne!(offer["id"], 77);
+    assert_eq!(offer["status"], "open");
 }
 
 async fn rejects_other_methods(topology: Topology) {

@@ -55,6 +55,10 @@ pub(crate) fn string_field(object: &Value, name: &str) -> String {
     }
 }
 
+/// The field names of an offer in REST, in alphabetical order.
+pub(crate) const OFFER_KEYS: [&str; 8] =
+    ["created_at", "id", "price", "status", "text", "title", "updated_at", "user_id"];
+
 /// Returns the field names of an object in alphabetical order.
 #[track_caller]
 pub(crate) fn sorted_keys(object: &Value) -> Vec<&str> {

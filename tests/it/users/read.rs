@@ -4,7 +4,7 @@ use reqwest::{Method, header};
 use serde_json::json;
 
 use crate::support::client::send;
-use crate::support::fixtures::{email_of, pluck, registration_with, sorted_keys};
+use crate::support::fixtures::{OFFER_KEYS, email_of, pluck, registration_with, sorted_keys};
 use crate::support::services::Topology;
 
 on_every_topology!(
@@ -30,7 +30,7 @@ async fn returns_a_user_with_offers(topology: Topology) {
     assert_eq!(user["email"], email_of("ann"));
     assert_eq!(pluck(&user["offers"], "title"), ["first", "second", "third"]);
     for offer in user["offers"].as_array().unwrap() {
-        assert_eq!(sorted_keys(offer), ["created_at", "id", "text", "title", "user_id"]);
+        assert_eq!(sorted_keys(offer), OFFER_KEYS);
         assert_eq!(offer["user_id"], ann.id);
         assert_eq!(&services.offers.find_offer(&offer["id"]).await.json(), offer);
     }
