@@ -65,7 +65,8 @@ fn request(text: &str) -> Option<Request<Body>> {
     let (token, body) = rest.split_once('\n').unwrap_or((rest, ""));
     let (method, path) = line.split_once(' ')?;
     let method = Method::from_bytes(method.as_bytes()).ok()?;
-    let mut request = Request::builder().method(method).uri(path);
+    let request = Request::builder().method(method).uri(path);
+    let mut request = request.header(header::HOST, "localhost");
     if !token.is_empty() {
         request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
     }

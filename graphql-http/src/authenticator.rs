@@ -13,9 +13,6 @@ pub trait ClientAuthenticator: Send + Sync + 'static {
     /// A client's proof of its identity, such as an access token.
     type Credentials: Clone + Send + Sync + 'static;
     /// The identity of a client, or the lack of one.
-    ///
-    /// An HTTP request that carries a viewer in its extensions, put there by a layer, is not
-    /// authenticated again.
     type Viewer: Clone + Send + Sync + 'static;
     /// A failure; [`ErrorPolicy::status_and_headers`](crate::ErrorPolicy::status_and_headers) gives it a status. With 401 or 403 it
     /// closes a WebSocket with 4403, with any other status it answers a single operation.

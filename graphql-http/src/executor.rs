@@ -13,6 +13,7 @@ use crate::{
     compat::omitted_variables,
     document::ParsedDocument,
     error::{EndpointErrorCode, ErrorPolicy, RequestError},
+    field_collection::collect_fields,
     params::RequestParams,
     response::RequestOutcome,
     task_context::TaskContext,
@@ -24,6 +25,7 @@ pub(crate) struct DocumentExecutor<E> {
     pub(crate) documents: DocumentCache,
     pub(crate) limits: Limits,
     pub(crate) single_use_fields: &'static [&'static str],
+    pub(crate) credential_fields: &'static [&'static str],
     pub(crate) introspection: bool,
     pub(crate) error_policy: Arc<dyn ErrorPolicy>,
     pub(crate) task_context: Arc<dyn TaskContext>,
@@ -31,8 +33,27 @@ pub(crate) struct DocumentExecutor<E> {
 
 /// An operation that may be executed.
 pub(crate) struct Operation {
-    pub(crate) operation_type: OperationType,
+    pub(crate) kind: OperationType,
+    /// True for a mutation of [`Endpoint::credential_fields`](crate::Endpoint::credential_fields) alone.
+    needs_no_credentials: bool,
     request: Request,
+}
+
+impl Operation {
+    /// Returns the operation that was prepared, if credentials were not rejected or it needs none.
+    ///
+    /// # Errors
+    /// The rejection, or else the error of the preparation.
+    pub(crate) fn despite(
+        rejection: Option<RequestError>,
+        prepared: Result<Self, RequestError>,
+    ) -> Result<Self, RequestError> {
+        match (rejection, prepared) {
+            (Some(_), Ok(operation)) if operation.needs_no_credentials => Ok(operation),
+            (Some(rejection), _) => Err(rejection),
+            (None, prepared) => prepared,
+        }
+    }
 }
 
 impl<E: Executor> DocumentExecutor<E> {
@@ -59,10 +80,14 @@ impl<E: Executor> DocumentExecutor<E> {
         omitted_variables::remove(&mut parsed, operation, &variables);
         let request =
             Request::new(params.query.unwrap_or_default()).variables(variables).data(viewer);
+        let needs_no_credentials = operation.ty == OperationType::Mutation
+            && collect_fields(&operation.selection_set.node, &document.parsed.fragments)
+                .iter()
+                .all(|field| self.credential_fields.contains(&field.node.name.node.as_str()));
         let mut request = enable_direct_json(request, &document);
         request.set_parsed_query(parsed);
         request.operation_name = params.operation_name;
-        Ok(Operation { operation_type: operation.ty, request })
+        Ok(Operation { kind: operation.ty, needs_no_credentials, request })
     }
 
     /// Executes a query or a mutation.
@@ -72,7 +97,7 @@ impl<E: Executor> DocumentExecutor<E> {
     pub(crate) async fn execute(&self, operation: Operation) -> RequestOutcome {
         let schema = self.schema.clone();
         let execution = async move { schema.execute(operation.request).await };
-        let response = if operation.operation_type == OperationType::Mutation {
+        let response = if operation.kind == OperationType::Mutation {
             let (sender, receiver) = oneshot::channel();
             let work = async move { drop(sender.send(execution.await)) };
             tokio::spawn(self.task_context.wrap_mutation(work.boxed()));

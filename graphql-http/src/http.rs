@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Executor, parser::types::OperationType};
 use axum::{
-    body::{Body, Bytes},
+    body::{Body, Bytes, HttpBody},
     extract::{FromRequest, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
@@ -30,11 +30,9 @@ pub(crate) async fn get<E: Executor, A: ClientAuthenticator>(
         return ([(header::VARY, "accept")], page()).into_response();
     }
     let Some(media) = negotiation::negotiate(&head.headers) else { return not_acceptable() };
-    let prepared = async {
-        let viewer = authenticate_request(&state, &head).await?;
-        reject_mutation(state.executor.prepare(RequestParams::from_uri(&head.uri)?, viewer)?)
-    };
-    execute_and_respond(&state, media, prepared.await).await
+    let read = async |head: Parts| RequestParams::from_uri(&head.uri);
+    let prepared = prepare(&state, head, read).await.and_then(reject_mutation);
+    execute_and_respond(&state, media, prepared).await
 }
 
 /// Answers a query or a mutation in the body.
@@ -44,20 +42,41 @@ pub(crate) async fn post<E: Executor, A: ClientAuthenticator>(
 ) -> Response {
     let (head, body) = request.into_parts();
     let Some(media) = negotiation::negotiate(&head.headers) else { return not_acceptable() };
-    let prepared = async {
-        let viewer = authenticate_request(&state, &head).await?;
+    let read = async |head| {
         let body = read_json(head, body, state.executor.limits.max_body_bytes).await?;
-        reject_subscription(state.executor.prepare(RequestParams::from_json(&body)?, viewer)?)
+        RequestParams::from_json(&body)
     };
-    execute_and_respond(&state, media, prepared.await).await
+    let prepared = prepare(&state, head, read).await.and_then(reject_subscription);
+    execute_and_respond(&state, media, prepared).await
+}
+
+/// Authenticates a request before its parameters are read, and prepares its operation.
+async fn prepare<E: Executor, A: ClientAuthenticator>(
+    state: &EndpointState<E, A>,
+    head: Parts,
+    read: impl AsyncFnOnce(Parts) -> Result<RequestParams, RequestError>,
+) -> Result<Operation, RequestError> {
+    let credentials = state.authenticator.credentials_from_headers(&head.headers);
+    let (viewer, rejection) = state.identify(credentials).await?;
+    let prepared = read(head).await.and_then(|params| state.executor.prepare(params, viewer));
+    Operation::despite(rejection, prepared)
 }
 
 /// Answers any other method.
 pub(crate) async fn not_allowed(headers: HeaderMap) -> Response {
-    let error = RequestError::new(EndpointErrorCode::MethodNotAllowed, "Use GET or POST.");
-    let media = negotiation::negotiate(&headers).unwrap_or(MediaType::Json);
+    reject_method(&headers, "Use GET or POST.", "GET, HEAD, POST")
+}
+
+/// Answers a method that is not allowed.
+pub(crate) fn reject_method(
+    headers: &HeaderMap,
+    message: &'static str,
+    allow: &'static str,
+) -> Response {
+    let error = RequestError::new(EndpointErrorCode::MethodNotAllowed, message);
+    let media = negotiation::negotiate(headers).unwrap_or(MediaType::Json);
     let mut response = respond(media, &RequestOutcome::RequestError(error));
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
     response
 }
 
@@ -68,32 +87,22 @@ fn not_acceptable() -> Response {
     respond(MediaType::Json, &RequestOutcome::RequestError(error))
 }
 
-async fn authenticate_request<E, A: ClientAuthenticator>(
-    state: &EndpointState<E, A>,
-    head: &Parts,
-) -> Result<A::Viewer, RequestError> {
-    if let Some(viewer) = head.extensions.get::<A::Viewer>() {
-        return Ok(viewer.clone());
-    }
-    let credentials = state.authenticator.credentials_from_headers(&head.headers);
-    let viewer = match credentials {
-        Ok(credentials) => state.authenticator.verify_credentials(credentials).await,
-        Err(error) => Err(error),
-    };
-    viewer.map_err(|error| state.authentication_error(error))
-}
-
 async fn read_json(head: Parts, body: Body, max_bytes: usize) -> Result<Bytes, RequestError> {
     if !is_json(&head.headers) || head.headers.contains_key(header::CONTENT_ENCODING) {
         let message = "The body must be application/json in UTF-8, without a Content-Encoding.";
         return Err(RequestError::new(EndpointErrorCode::UnsupportedMediaType, message));
     }
+    let too_large = || {
+        let message = format!("The body is larger than {} KiB.", max_bytes / 1024);
+        RequestError::new(EndpointErrorCode::PayloadTooLarge, message)
+    };
+    // Before the first read, which would ask a client that expects 100 (Continue) for the body.
+    if body.size_hint().lower() > max_bytes as u64 {
+        return Err(too_large());
+    }
     let request = Request::from_parts(head, body);
     Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => RequestError::new(
-            EndpointErrorCode::PayloadTooLarge,
-            format!("The body is larger than {} KiB.", max_bytes / 1024),
-        ),
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         _ => RequestError::new(
             EndpointErrorCode::BadRequest,
             "The body could not be read to its end.",
@@ -112,7 +121,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn reject_mutation(operation: Operation) -> Result<Operation, RequestError> {
-    if operation.operation_type == OperationType::Mutation {
+    if operation.kind == OperationType::Mutation {
         let message = "A mutation must be sent by POST.";
         return Err(RequestError::new(EndpointErrorCode::MethodNotAllowed, message));
     }
@@ -120,7 +129,7 @@ fn reject_mutation(operation: Operation) -> Result<Operation, RequestError> {
 }
 
 fn reject_subscription(operation: Operation) -> Result<Operation, RequestError> {
-    if operation.operation_type == OperationType::Subscription {
+    if operation.kind == OperationType::Subscription {
         let message = format!("A subscription needs a WebSocket at {WEBSOCKET_PATH}.");
         return Err(RequestError::new(EndpointErrorCode::BadRequest, message));
     }
@@ -135,7 +144,7 @@ async fn execute_and_respond<E: Executor, A>(
     match prepared {
         Err(error) => respond(media, &RequestOutcome::RequestError(error)),
         Ok(operation) => {
-            let is_mutation = operation.operation_type == OperationType::Mutation;
+            let is_mutation = operation.kind == OperationType::Mutation;
             let mut response = respond(media, &state.executor.execute(operation).await);
             if is_mutation {
                 // The response may hold tokens.

@@ -36,12 +36,7 @@ mod ws;
 use std::sync::Arc;
 
 use async_graphql::Executor;
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    response::Response,
-    routing::{any, get},
-};
+use axum::{Router, extract::DefaultBodyLimit, response::Response, routing::get};
 use tokio::sync::watch;
 
 use cache::DocumentCache;
@@ -84,6 +79,10 @@ pub struct Endpoint<E, A> {
     pub limits: Limits,
     /// Root fields of which an operation may select one in all: those that check or create secrets.
     pub single_use_fields: &'static [&'static str],
+    /// Root fields of mutations whose clients prove their identity in another way, such as by a
+    /// password. An operation of such fields alone is executed as without credentials if those of
+    /// the client are rejected: it may be sent to replace them.
+    pub credential_fields: &'static [&'static str],
     /// The limits on WebSockets.
     pub websocket_limits: WebSocketLimits,
     /// Becomes true when the server shuts down: WebSockets are closed then. Its sender is `closed`
@@ -104,6 +103,7 @@ impl<E, A> Endpoint<E, A> {
             landing_page: None,
             limits: Limits::default(),
             single_use_fields: &[],
+            credential_fields: &[],
             websocket_limits: WebSocketLimits::default(),
             shutdown: watch::channel(false).1,
         }
@@ -125,6 +125,34 @@ impl<E, A> EndpointState<E, A> {
     }
 }
 
+impl<E, A: ClientAuthenticator> EndpointState<E, A> {
+    /// Identifies the client of an operation. Returns the rejection of its credentials too if an
+    /// operation may need none: the viewer is then the one without credentials.
+    ///
+    /// # Errors
+    /// The credentials are rejected, or cannot be verified.
+    async fn identify(
+        &self,
+        credentials: Result<Option<A::Credentials>, A::Error>,
+    ) -> Result<(A::Viewer, Option<RequestError>), RequestError> {
+        let verified = match credentials {
+            Ok(credentials) => self.authenticator.verify_credentials(credentials).await,
+            Err(error) => Err(error),
+        };
+        let rejection = match verified {
+            Ok(viewer) => return Ok((viewer, None)),
+            Err(error) => self.authentication_error(error),
+        };
+        if self.executor.credential_fields.is_empty() || !rejection.rejects_credentials() {
+            return Err(rejection);
+        }
+        match self.authenticator.verify_credentials(None).await {
+            Ok(viewer) => Ok((viewer, Some(rejection))),
+            Err(_) => Err(rejection),
+        }
+    }
+}
+
 /// Returns the routes [`PATH`] and [`WEBSOCKET_PATH`].
 pub fn router<E: Executor, A: ClientAuthenticator>(endpoint: Endpoint<E, A>) -> Router {
     let max_body_bytes = endpoint.limits.max_body_bytes;
@@ -135,6 +163,7 @@ pub fn router<E: Executor, A: ClientAuthenticator>(endpoint: Endpoint<E, A>) -> 
             documents: DocumentCache::new(endpoint.limits.max_cache_bytes),
             limits: endpoint.limits,
             single_use_fields: endpoint.single_use_fields,
+            credential_fields: endpoint.credential_fields,
             introspection: endpoint.introspection,
             error_policy: endpoint.error_policy,
             task_context: endpoint.task_context,
@@ -146,6 +175,9 @@ pub fn router<E: Executor, A: ClientAuthenticator>(endpoint: Endpoint<E, A>) -> 
     };
     Router::new()
         .route(PATH, methods.layer(DefaultBodyLimit::max(max_body_bytes)))
-        .route(WEBSOCKET_PATH, any(ws::upgrade::<E, A>))
+        .route(
+            WEBSOCKET_PATH,
+            get(ws::upgrade::<E, A>).head(ws::not_allowed).fallback(ws::not_allowed),
+        )
         .with_state(Arc::new(state))
 }

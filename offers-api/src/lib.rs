@@ -16,7 +16,7 @@ use std::{sync::Arc, time::Duration};
 use async_graphql::{
     Context, SDLExportOptions, SchemaBuilder, ValidationMode, dataloader::DataLoader,
 };
-use axum::http::HeaderName;
+use axum::{Router, http::HeaderName};
 use schema::{BatchLoader, Security, descriptions, prefetch::OfferConnection};
 use sea_orm::DatabaseConnection;
 use server::{
@@ -129,7 +129,6 @@ pub async fn app(
         shutdown: stopping.clone(),
         ..graphql_endpoint::endpoint(outside, Arc::clone(&authenticator))
     });
-    let api = rest::router(trusted)?.merge(graphql);
     Ok(app::build(ServiceParts {
         settings,
         database,
@@ -138,7 +137,9 @@ pub async fn app(
         authenticator,
         cors_headers: vec![HeaderName::from_static("idempotency-key")],
         stopping,
-        api,
+        api: rest::router(trusted)?,
+        credentials: Router::new(),
+        graphql,
         public: open,
     }))
 }

@@ -1,5 +1,5 @@
 //! Authentication by the access token in `Authorization` (RFC 6750, section 2.1), checked once
-//! before any route. The result is a [`Viewer`] in the extensions of the request.
+//! before any REST route. The result is a [`Viewer`] in the extensions of the request.
 
 use std::sync::Arc;
 
@@ -45,21 +45,36 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>> {
 }
 
 /// Adds the [`Viewer`] to the request, or responds with the error of [`Authenticate`].
-pub async fn middleware(
+pub(crate) async fn require_valid_token(
     State(authenticator): State<Authenticator>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    let viewer = match bearer_token(request.headers()) {
-        Ok(None) => Ok(Viewer::Anonymous),
-        Ok(Some(token)) => authenticator.authenticate(token).await,
-        Err(error) => Err(error),
-    };
-    match viewer {
-        Ok(viewer) => {
-            request.extensions_mut().insert(viewer);
-            next.run(request).await
-        }
+    match identify_viewer(&authenticator, request.headers()).await {
+        Ok(viewer) => run_as(viewer, request, next).await,
         Err(error) => Problem::from(error).into_response(),
     }
+}
+
+/// Adds the [`Viewer`] to the request, which is anonymous if its token is invalid: for routes whose
+/// clients prove their identity in another way, and may still send a token that they want to replace.
+pub(crate) async fn ignore_invalid_token(
+    State(authenticator): State<Authenticator>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let viewer = identify_viewer(&authenticator, request.headers()).await;
+    run_as(viewer.unwrap_or_default(), request, next).await
+}
+
+async fn identify_viewer(authenticator: &Authenticator, headers: &HeaderMap) -> Result<Viewer> {
+    match bearer_token(headers)? {
+        None => Ok(Viewer::Anonymous),
+        Some(token) => authenticator.authenticate(token).await,
+    }
+}
+
+async fn run_as(viewer: Viewer, mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(viewer);
+    next.run(request).await
 }

@@ -38,7 +38,7 @@ const RESERVED_FDS: u64 = 256;
 
 /// The first bytes of every HTTP/2 connection (RFC 9113, section 3.4). hyper waits for the rest of
 /// it without a timeout.
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Returns one permit for each connection that a service may have. The limit on open files is raised
 /// as far as the system allows, and leaves room for two services in one process.

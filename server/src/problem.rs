@@ -122,8 +122,12 @@ pub(crate) fn error_for_status(status: StatusCode) -> Error {
         StatusCode::PAYLOAD_TOO_LARGE => {
             (ErrorCode::PayloadTooLarge, "The body is larger than 256 KiB.")
         }
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            (ErrorCode::UnsupportedMediaType, "The body must be application/json.")
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+            ErrorCode::UnsupportedMediaType,
+            "The body must be application/json in UTF-8, without a Content-Encoding.",
+        ),
+        StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            (ErrorCode::BadRequest, "The head of the request is larger than 64 KiB.")
         }
         StatusCode::SERVICE_UNAVAILABLE => (ErrorCode::Timeout, "The request took too long."),
         status if status.is_server_error() => (ErrorCode::Internal, "Internal server error."),
@@ -133,6 +137,17 @@ pub(crate) fn error_for_status(status: StatusCode) -> Error {
 }
 
 impl Problem {
+    /// Creates the problem of a status that a layer, an extractor or hyper answered by itself.
+    pub(crate) fn for_status(status: StatusCode) -> Self {
+        Self::new(status, error_for_status(status))
+    }
+
+    /// Serializes the body.
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        // Serializing text and numbers cannot fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
     fn new(status: StatusCode, error: Error) -> Self {
         let errors = error.field_errors.into_iter();
         Self {
@@ -160,8 +175,7 @@ impl From<Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        // Serializing text and numbers cannot fail.
-        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let body = self.to_json();
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Body::from(body)).into_response();
         let headers = response.headers_mut();
@@ -191,7 +205,7 @@ pub(crate) fn normalize_error_response(response: Response) -> Response {
         return response;
     }
     let (parts, _) = response.into_parts();
-    let mut problem = Problem::new(status, error_for_status(status)).into_response();
+    let mut problem = Problem::for_status(status).into_response();
     for (name, value) in &parts.headers {
         if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
             problem.headers_mut().insert(name, value.clone());

@@ -11,10 +11,7 @@ use axum_server::{
     Handle, Server,
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
-use hyper_util::{
-    rt::{TokioExecutor, TokioTimer},
-    server::conn::auto::Builder,
-};
+use hyper_util::rt::TokioTimer;
 use socket2::SockRef;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -24,6 +21,7 @@ use tower_http::normalize_path::NormalizePath;
 
 use crate::{
     connection_limits::{self, LimitingAcceptor, TcpAcceptor},
+    http1_stream::{Http1Acceptor, Protocols},
     output,
     settings::BindAddress,
     tls::CertificateFiles,
@@ -128,11 +126,14 @@ impl Listeners {
         let sockets = sockets.collect::<io::Result<Vec<_>>>()?;
         let permits = connection_limits::connection_permits();
         let clients = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
+        // Without TLS only HTTP/1.1 is served: the proxy in front of the service speaks HTTP/2 with
+        // browsers.
         let http = async {
             let Some(socket) = self.http else { return Ok(()) };
+            let acceptor = LimitingAcceptor::new(TcpAcceptor, &permits);
             let mut server = axum_server::from_tcp(socket)?
-                .acceptor(LimitingAcceptor::new(TcpAcceptor, &permits));
-            configure_protocols(&mut server, true);
+                .acceptor(Http1Acceptor::new(acceptor, Protocols::Http1));
+            configure_protocols(&mut server);
             server.handle(handle.clone()).serve(clients.clone()).await
         };
         let https = async {
@@ -140,9 +141,10 @@ impl Listeners {
             let acceptor = RustlsAcceptor::new(config)
                 .handshake_timeout(TLS_HANDSHAKE_TIMEOUT)
                 .acceptor(TcpAcceptor);
-            let mut server =
-                axum_server::from_tcp(socket)?.acceptor(LimitingAcceptor::new(acceptor, &permits));
-            configure_protocols(&mut server, false);
+            let acceptor = LimitingAcceptor::new(acceptor, &permits);
+            let mut server = axum_server::from_tcp(socket)?
+                .acceptor(Http1Acceptor::new(acceptor, Protocols::Http1AndHttp2));
+            configure_protocols(&mut server);
             server.handle(handle.clone()).serve(clients.clone()).await
         };
         let [mut terminate, mut interrupt] = self.signals;
@@ -185,13 +187,9 @@ async fn close_listeners(sockets: &[TcpListener], drain: Duration) {
     tokio::time::sleep(drain.min(LAST_REQUEST_WINDOW)).await;
 }
 
-/// Sets the limits of the protocols. Without TLS only HTTP/1.1 is served: the proxy in front of the
-/// service speaks HTTP/2 with browsers.
-fn configure_protocols<A>(server: &mut Server<SocketAddr, A>, http1_only: bool) {
+/// Sets the limits of the protocols.
+fn configure_protocols<A>(server: &mut Server<SocketAddr, A>) {
     let builder = server.http_builder();
-    if http1_only {
-        *builder = std::mem::replace(builder, Builder::new(TokioExecutor::new())).http1_only();
-    }
     builder
         .http1()
         .timer(TokioTimer::new())

@@ -9,6 +9,8 @@ use crate::support::services::{ProcessCount, Services, Topology};
 on_every_topology!(
     open_mode_requires_no_token,
     open_mode_checks_a_token_if_sent,
+    invalid_token_is_ignored_where_it_is_replaced,
+    invalid_token_is_ignored_where_it_is_replaced_on_a_websocket,
     strict_mode_requires_the_owner,
     strict_mode_requires_a_token_to_list_users,
     strict_mode_hides_emails_of_others,
@@ -57,6 +59,73 @@ async fn open_mode_checks_a_token_if_sent(topology: Topology) {
     as_ann.patch_user("ann", json!({ "username": "anna" })).await.expect(200);
     as_ann.delete_user("anna").await.expect(204);
 }
+
+/// A client may send its old token with the request that replaces it.
+async fn invalid_token_is_ignored_where_it_is_replaced(topology: Topology) {
+    let services = topology.start_strict().await;
+    let ann = services.register_and_log_in("ann").await;
+    let ended = services.log_in("ann").await;
+    services.users.post_logout(&ended["refresh_token"]).await.expect(204);
+    let mut refresh_token = ann.refresh_token;
+    let ended = ended["access_token"].as_str().unwrap();
+    for (number, token) in ["garbage", ended].into_iter().enumerate() {
+        let users = services.users.bearer(token);
+        users.get_user("ann").await.problem(401);
+        let [bob, eve, zoe] = ["bob", "eve", "zoe"].map(|name| format!("{name}{number}"));
+        users.post_registration(registration(&bob)).await.expect(201);
+        users.post_user(registration(&eve)).await.expect(201);
+        users.post_login("ann", "wrong").await.problem(401);
+        users.post_login("ann", &ann.password).await.expect(200);
+        let pair = users.post_refresh(&refresh_token).await.expect(200).json();
+
+        let data = users.graphql(REGISTER, json!({ "input": registration(&zoe) })).await;
+        assert_eq!(data.data()["register"]["username"], zoe);
+        let login = json!({ "username": "ann", "password": ann.password });
+        let data = users.graphql(LOG_IN, json!({ "input": login })).await.data();
+        let logout = data["authenticate"]["refreshToken"].clone();
+        let refresh =
+            "mutation($token: String!) { refresh(refreshToken: $token) { refreshToken } }";
+        let data = users.graphql(refresh, json!({ "token": pair["refresh_token"] })).await.data();
+        refresh_token = data["refresh"]["refreshToken"].as_str().unwrap().to_owned();
+        let end = "mutation($token: String!) { logout(refreshToken: $token) }";
+        users.graphql(end, json!({ "token": logout })).await.data();
+        for _ in 0..2 {
+            users.post_logout(&logout).await.expect(204);
+        }
+
+        // Anything else in the same operation needs the token.
+        let change = format!("updateUser(id: \"{}\", input: {{}}) {{ id }}", ann.id);
+        for query in [
+            format!("mutation($token: String!) {{ logout(refreshToken: $token) {change} }}"),
+            format!(
+                "mutation($token: String!) {{ ...F }} fragment F on Mutation {{ logout(refreshToken: $token) {change} }}"
+            ),
+            "query { __typename }".to_owned(),
+        ] {
+            let answer = users.graphql(&query, json!({ "token": "x" })).await;
+            assert_eq!((answer.http.status, answer.code()), (401, "INVALID_TOKEN"), "{query}");
+        }
+    }
+}
+
+async fn invalid_token_is_ignored_where_it_is_replaced_on_a_websocket(topology: Topology) {
+    let services = topology.start_strict().await;
+    let ann = services.register_and_log_in("ann").await;
+    let mut socket = services.users.bearer(&ann.access_token).websocket().await;
+    let me = socket.execute("{ me { username } }", json!({})).await;
+    assert_eq!(me["data"]["me"]["username"], "ann");
+    services.users.post_logout(&ann.refresh_token).await.expect(204);
+    let login = json!({ "input": { "username": "ann", "password": ann.password } });
+    let answer = socket.execute(LOG_IN, login).await;
+    assert!(answer["data"]["authenticate"]["refreshToken"].is_string(), "{answer}");
+    let query = json!({ "query": "{ me { username } }" });
+    socket.send(json!({ "type": "subscribe", "id": "1", "payload": query })).await;
+    assert_eq!(socket.receive_unless_closed().await, None);
+}
+
+const REGISTER: &str = "mutation($input: RegisterInput!) { register(input: $input) { username } }";
+const LOG_IN: &str =
+    "mutation($input: AuthenticateInput!) { authenticate(input: $input) { refreshToken } }";
 
 async fn strict_mode_requires_the_owner(topology: Topology) {
     let services = topology.start_strict().await;

@@ -123,10 +123,11 @@ pub async fn app(
             .graphiql
             .then(|| Arc::new(move || web_ui::graphiql(&pages)) as graphql_http::LandingPage),
         single_use_fields: &["register", "authenticate", "refresh", "changePassword"],
+        credential_fields: &["register", "authenticate", "refresh", "logout"],
         shutdown: stopping.clone(),
         ..graphql_endpoint::endpoint(public_schema, Arc::clone(&authenticator))
     });
-    let api = rest::router(internal_schema, settings.security)?.merge(graphql);
+    let rest::Routers { api, credentials } = rest::routers(internal_schema, settings.security)?;
     Ok(app::build(ServiceParts {
         settings,
         database,
@@ -137,6 +138,8 @@ pub async fn app(
         cors_headers: vec![HeaderName::from_static("idempotency-key")],
         stopping,
         api,
+        credentials,
+        graphql,
         public: open,
     }))
 }

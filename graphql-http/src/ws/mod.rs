@@ -53,6 +53,11 @@ impl Default for WebSocketLimits {
     }
 }
 
+/// Answers any other method than `GET`.
+pub(crate) async fn not_allowed(headers: HeaderMap) -> Response {
+    http::reject_method(&headers, "A WebSocket is opened by GET.", "GET")
+}
+
 /// Accepts a WebSocket.
 pub(crate) async fn upgrade<E: Executor, A: ClientAuthenticator>(
     State(state): State<Arc<EndpointState<E, A>>>,

@@ -13,6 +13,7 @@ use super::message::Close;
 use crate::{
     ClientAuthenticator, EndpointState,
     error::{EndpointErrorCode, RequestError},
+    executor::Operation,
     params::RequestParams,
     response::RequestOutcome,
 };
@@ -103,22 +104,20 @@ async fn run<E: Executor, A: ClientAuthenticator>(
     params: RequestParams,
     credentials: Option<A::Credentials>,
 ) -> EventStream {
-    let viewer = match state.authenticator.verify_credentials(credentials).await {
-        Ok(viewer) => viewer,
-        Err(error) => {
-            let error = state.authentication_error(error);
-            return single(if error.rejects_credentials() {
-                EventKind::Close(Close::forbidden())
-            } else {
-                request_error(error)
-            });
+    let prepared = match state.identify(Ok(credentials)).await {
+        Ok((viewer, rejection)) => {
+            Operation::despite(rejection, state.executor.prepare(params, viewer))
         }
+        Err(error) => Err(error),
     };
-    let operation = match state.executor.prepare(params, viewer) {
+    let operation = match prepared {
         Ok(operation) => operation,
+        Err(error) if error.rejects_credentials() => {
+            return single(EventKind::Close(Close::forbidden()));
+        }
         Err(error) => return single(request_error(error)),
     };
-    if operation.operation_type == OperationType::Subscription {
+    if operation.kind == OperationType::Subscription {
         let outcomes = state.executor.subscribe(operation).enumerate();
         return append_complete(outcomes.map(|(index, outcome)| {
             if index == 0 { reject_failed_source(outcome) } else { outcome }

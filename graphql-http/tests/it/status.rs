@@ -174,3 +174,23 @@ async fn subscription_over_http_is_400() {
     let (status, code) = server.request_error("subscription { never }").await;
     assert_eq!((status, code.as_str()), (400, "BAD_REQUEST"));
 }
+
+/// A client may send old credentials with the request that replaces them.
+#[tokio::test]
+async fn rejected_credentials_do_not_matter_to_fields_that_need_none() {
+    let server = Server::with(|endpoint| endpoint.credential_fields = &["login", "logout"]).await;
+    for (token, query, status) in [
+        ("bad", "mutation { login }", 200),
+        ("bad", "mutation { ...F } fragment F on Mutation { a: login }", 200),
+        ("bad", "mutation { login signUp }", 401),
+        ("bad", "mutation { signUp }", 401),
+        ("bad", "{ __typename }", 401),
+        ("bad", "mutation { nothing }", 401),
+        ("bad", "mutation {", 401),
+        ("busy", "mutation { login }", 503),
+    ] {
+        let request = server.post(json!({ "query": query }).to_string());
+        let response = request.bearer_auth(token).send().await.unwrap();
+        assert_eq!(response.status(), status, "{token} {query}");
+    }
+}

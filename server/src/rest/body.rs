@@ -1,15 +1,16 @@
 //! The JSON body of a request.
 
 use axum::{
-    body::Bytes,
+    body::{Bytes, HttpBody},
     extract::{FromRequest, Request},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, header},
     response::IntoResponse,
 };
 use schema::{Error, ErrorCode, FieldError, FieldErrors, Result};
 use serde_json::{Map, Value};
 
 use crate::{
+    app::MAX_BODY_BYTES,
     media_type,
     problem::{self, Problem},
 };
@@ -24,7 +25,9 @@ pub struct JsonBody {
 impl JsonBody {
     fn from_bytes(headers: &HeaderMap, bytes: &[u8]) -> Result<Self> {
         // A missing media type is taken as JSON.
-        if media_type::is_json(headers) == Some(false) {
+        if media_type::is_json(headers) == Some(false)
+            || headers.contains_key(header::CONTENT_ENCODING)
+        {
             return Err(problem::error_for_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
         match serde_json::from_slice(bytes) {
@@ -69,6 +72,10 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        // Before the first read, which would ask a client that expects 100 (Continue) for the body.
+        if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
+            return Err(Problem::for_status(StatusCode::PAYLOAD_TOO_LARGE));
+        }
         let headers = request.headers().clone();
         let bytes = Bytes::from_request(request, state)
             .await

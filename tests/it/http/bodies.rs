@@ -11,6 +11,7 @@ on_every_topology!(
     missing_content_type_means_json,
     json_content_type_may_have_parameters,
     other_content_type_is_415,
+    content_encoding_is_415,
     large_body_is_413,
 );
 
@@ -69,11 +70,29 @@ async fn other_content_type_is_415(topology: Topology) {
     let services = topology.start_open().await;
     let ann = services.register_and_log_in("ann").await;
     for route in ROUTES {
-        for value in ["text/plain", "application/x-www-form-urlencoded", "application/xml", "json"]
-        {
+        for value in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/xml",
+            "json",
+            "application/json; charset=utf-16",
+            "application/json;charset=latin1",
+        ] {
             let request = request(&services, route).header(header::CONTENT_TYPE, value);
             let response = send(request.bearer_auth(&ann.access_token).body("{}")).await;
             response.problem(415);
+        }
+    }
+}
+
+async fn content_encoding_is_415(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register_and_log_in("ann").await;
+    for route in ROUTES {
+        for coding in ["gzip", "br", "nonsense"] {
+            let request = request(&services, route).header(header::CONTENT_ENCODING, coding);
+            let response = send(request.bearer_auth(&ann.access_token).body("{}")).await;
+            assert_eq!(response.problem(415).code, "UNSUPPORTED_MEDIA_TYPE", "{route:?}");
         }
     }
 }

@@ -6,12 +6,13 @@ use reqwest::{Method, header};
 use serde_json::json;
 
 use crate::support::client::{ApiClient, HttpResponse, send};
-use crate::support::fixtures::password_of;
+use crate::support::fixtures::{password_of, registration};
 use crate::support::services::Topology;
 
 on_every_topology!(
     long_responses_are_compressed,
     short_responses_are_not_compressed,
+    refused_identity_changes_nothing,
     tokens_are_never_compressed
 );
 
@@ -48,7 +49,9 @@ async fn long_responses_are_compressed(topology: Topology) {
         let plain = send(api.request(method.clone(), path).json(&body)).await.expect(200);
         assert_eq!(plain.header(header::CONTENT_ENCODING), None);
         assert!(plain.body.len() >= 1024);
-        let compressed = send_accepting_gzip(api, method, path, body).await.expect(200);
+        // Also with a token, although no cache may store the response.
+        let api = api.bearer(&ann.access_token);
+        let compressed = send_accepting_gzip(&api, method, path, body).await.expect(200);
         assert!(compressed.body.len() < plain.body.len());
         assert_eq!(gunzip(&compressed), plain.text());
         let vary = compressed.headers.get_all(header::VARY).iter();
@@ -63,6 +66,25 @@ async fn short_responses_are_not_compressed(topology: Topology) {
     let response = send_accepting_gzip(&services.users, Method::GET, "/user/ann/", json!({})).await;
     assert_eq!(response.header(header::CONTENT_ENCODING), None);
     assert_eq!(response.expect(200).json()["username"], "ann");
+}
+
+/// A refusal after the work would look like a failure.
+async fn refused_identity_changes_nothing(topology: Topology) {
+    let services = topology.start_open().await;
+    for (number, codings) in ["*;q=0", "identity;q=0", "gzip, *;q=0"].into_iter().enumerate() {
+        let name = format!("ann{number}");
+        for (method, path, body, status) in [
+            (Method::POST, "/user/".to_owned(), registration(&name), 201),
+            (Method::GET, format!("/user/{name}/"), json!({}), 200),
+            (Method::GET, "/health/live".to_owned(), json!({}), 200),
+            (Method::DELETE, format!("/user/{name}/"), json!({}), 204),
+            (Method::GET, format!("/user/{name}/"), json!({}), 404),
+        ] {
+            let request = services.users.request(method, &path).json(&body);
+            let response = send(request.header(header::ACCEPT_ENCODING, codings)).await;
+            assert_eq!(response.expect(status).header(header::CONTENT_ENCODING), None, "{codings}");
+        }
+    }
 }
 
 /// The length of a compressed response can reveal a secret in it.

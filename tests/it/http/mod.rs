@@ -2,6 +2,7 @@
 
 mod bodies;
 mod compression;
+mod connections;
 mod cors;
 mod errors;
 mod headers;

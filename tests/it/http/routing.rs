@@ -1,13 +1,18 @@
-//! Trailing slashes and unknown paths.
+//! Trailing slashes, unknown paths and methods.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::client::send;
+use crate::support::client::{HttpResponse, send};
 use crate::support::fixtures::{password_of, registration};
 use crate::support::services::{Services, Topology};
 
-on_every_topology!(trailing_slash_is_optional, unknown_path_returns_404);
+on_every_topology!(
+    trailing_slash_is_optional,
+    unknown_path_returns_404,
+    wrong_method_names_the_right_ones,
+    options_names_the_methods,
+);
 
 /// Sends a repeatable request to a path with and without its trailing slash.
 async fn send_to_both_forms(
@@ -83,4 +88,66 @@ async fn unknown_path_returns_404(topology: Topology) {
     }
     services.offers.get_user("1").await.problem(404);
     services.users.find_offers_of(1).await.problem(404);
+}
+
+/// Every path of users-api with its methods.
+const METHODS: [(&str, &[&str]); 15] = [
+    ("/", &["GET", "HEAD"]),
+    ("/docs", &["GET", "HEAD"]),
+    ("/openapi.json", &["GET", "HEAD"]),
+    ("/health/live", &["GET", "HEAD"]),
+    ("/health/ready", &["GET", "HEAD"]),
+    ("/metrics", &["GET", "HEAD"]),
+    ("/.well-known/jwks.json", &["GET", "HEAD"]),
+    ("/user/registry/", &["POST"]),
+    ("/user/auth/", &["POST"]),
+    ("/user/logout/", &["POST"]),
+    ("/user/password/", &["POST"]),
+    ("/user/", &["GET", "HEAD", "POST"]),
+    ("/user/1/", &["GET", "HEAD", "PATCH", "DELETE"]),
+    ("/graphql", &["GET", "HEAD", "POST"]),
+    ("/graphql/ws", &["GET"]),
+];
+
+fn sorted_allow(response: &HttpResponse) -> Vec<&str> {
+    let mut methods: Vec<_> = response.header("allow").unwrap().split(',').map(str::trim).collect();
+    methods.sort_unstable();
+    methods
+}
+
+async fn wrong_method_names_the_right_ones(topology: Topology) {
+    let services = topology.start_open().await;
+    for (path, methods) in METHODS {
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "BREW"] {
+            if methods.contains(&method) {
+                continue;
+            }
+            let request =
+                services.users.request(Method::from_bytes(method.as_bytes()).unwrap(), path);
+            let response = send(request).await.expect(405);
+            let mut expected = methods.to_vec();
+            expected.sort_unstable();
+            assert_eq!(sorted_allow(&response), expected, "{method} {path}");
+            if method != "HEAD" {
+                assert!(response.text().contains("METHOD_NOT_ALLOWED"), "{response:?}");
+            }
+        }
+        if methods.contains(&"HEAD") {
+            let head = send(services.users.request(Method::HEAD, path)).await;
+            let get = services.users.get(path).await;
+            assert_eq!(head.status, get.status, "{path}");
+            assert_eq!(head.body.len(), 0, "{path}");
+        }
+    }
+}
+
+async fn options_names_the_methods(topology: Topology) {
+    let services = topology.start_open().await;
+    for (path, methods) in METHODS {
+        let response = send(services.users.request(Method::OPTIONS, path)).await.expect(204);
+        let mut expected = methods.to_vec();
+        expected.sort_unstable();
+        assert_eq!(sorted_allow(&response), expected, "{path}");
+    }
+    send(services.users.request(Method::OPTIONS, "/nothing")).await.problem(404);
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 pub(crate) struct ApiClient {
     base: Url,
     http: reqwest::Client,
-    token: Option<String>,
+    pub(super) token: Option<String>,
     pub(super) forwarded_for: Option<String>,
 }
 

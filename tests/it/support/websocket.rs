@@ -15,7 +15,7 @@ use super::wait::TIMEOUT;
 pub(crate) struct GraphqlSocket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl ApiClient {
-    /// Opens and initialises a connection.
+    /// Opens and initialises a connection, with the access token in the payload if there is one.
     pub(crate) async fn websocket(&self) -> GraphqlSocket {
         let url = self.url("/graphql/ws").to_string().replacen("http", "ws", 1);
         let mut request = url.into_client_request().unwrap();
@@ -25,7 +25,9 @@ impl ApiClient {
             request.headers_mut().insert("x-forwarded-for", address.parse().unwrap());
         }
         let mut socket = GraphqlSocket(connect_async(request).await.unwrap().0);
-        socket.send(json!({ "type": "connection_init" })).await;
+        let payload =
+            self.token.as_ref().map(|token| json!({ "Authorization": format!("Bearer {token}") }));
+        socket.send(json!({ "type": "connection_init", "payload": payload })).await;
         assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
         socket
     }

@@ -27,20 +27,35 @@ use crate::{
 };
 
 /// The table of routes. Paths are without their trailing slash, which the server removes.
+pub(crate) struct Routers {
+    /// Routes that check the access token.
+    pub(crate) api: Router,
+    /// Routes that do not: their clients prove their identity by a password or a refresh token, or
+    /// have none yet.
+    pub(crate) credentials: Router,
+}
+
+/// Returns the routes.
 ///
 /// # Errors
 /// The error of a document that is not valid.
-pub(crate) fn router(schema: Schema, security: Security) -> Result<Router, String> {
+pub(crate) fn routers(schema: Schema, security: Security) -> Result<Routers, String> {
+    let state = Arc::new(RestState::new(schema, security)?);
     let user = get(users::read_user).patch(users::update_user).delete(users::delete_user);
-    Ok(Router::new()
+    let api = Router::new()
+        .route("/user/password", post(sessions::change_password))
+        .route("/user", get(users::list_users))
+        .route("/user/{user}", user);
+    let credentials = Router::new()
         .route("/user/registry", post(users::register_user))
+        .route("/user", post(users::create_user))
         .route("/user/auth", post(sessions::authenticate))
         .route("/user/refresh", post(sessions::refresh))
-        .route("/user/logout", post(sessions::logout))
-        .route("/user/password", post(sessions::change_password))
-        .route("/user", get(users::list_users).post(users::create_user))
-        .route("/user/{user}", user)
-        .with_state(Arc::new(RestState::new(schema, security)?)))
+        .route("/user/logout", post(sessions::logout));
+    Ok(Routers {
+        api: api.with_state(Arc::clone(&state)),
+        credentials: credentials.with_state(state),
+    })
 }
 
 type SharedState = State<Arc<RestState>>;
