@@ -6,6 +6,7 @@ pub mod offer;
 mod password_hash;
 pub mod refresh_token;
 pub mod user;
+pub mod write_probe;
 mod writes;
 
 use sea_orm::{EntityTrait, QuerySelect, QueryTrait, sea_query::SelectStatement};
@@ -13,14 +14,10 @@ use sea_orm::{EntityTrait, QuerySelect, QueryTrait, sea_query::SelectStatement};
 pub use password_hash::PasswordHash;
 pub use writes::{insert_row, probe_write, update_row};
 
-/// Returns a query for each table, which selects no row and fails if the table or one of its columns
-/// is missing.
+/// Returns a query that selects no row, and fails if the table or one of its columns is missing.
 #[must_use]
-pub fn readiness_queries() -> Vec<SelectStatement> {
-    fn query<E: EntityTrait>() -> SelectStatement {
-        E::find().limit(0).into_query()
-    }
-    vec![query::<user::Entity>(), query::<offer::Entity>(), query::<refresh_token::Entity>()]
+pub fn readiness_query<E: EntityTrait>() -> SelectStatement {
+    E::find().limit(0).into_query()
 }
 
 /// Folds the case of a username or an email, for the columns that make them unique and found

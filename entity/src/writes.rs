@@ -9,14 +9,12 @@
 //! (`migration/tests/commit_errors.rs`).
 
 use sea_orm::{
-    ActiveModelTrait,
-    ActiveValue::{NotSet, Set},
-    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
-    IntoActiveModel, Iterable, PrimaryKeyToColumn, QueryFilter, TransactionTrait,
-    prelude::DateTimeUtc,
+    ActiveModelTrait, ActiveValue::NotSet, ColumnTrait, Condition, ConnectionTrait,
+    DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, Iterable, PrimaryKeyToColumn,
+    QueryFilter, TransactionTrait,
 };
 
-use crate::{PasswordHash, user};
+use crate::write_probe;
 
 /// Inserts a row, and returns it as it is stored.
 ///
@@ -61,23 +59,13 @@ where
     rows.into_iter().next().ok_or(DbErr::RecordNotUpdated)
 }
 
-/// Tries whether the database can store anything, by a transaction that leaves no row behind: it
-/// inserts a user with a name that is not valid, and deletes it.
+/// Tries whether the database can store anything, by a transaction that inserts a row and deletes it.
 ///
 /// # Errors
 /// Fails if the database cannot store anything.
 pub async fn probe_write(database: &DatabaseConnection) -> Result<(), DbErr> {
     let transaction = database.begin().await?;
-    let row = user::ActiveModel {
-        id: NotSet,
-        username: Set(String::new()),
-        username_key: Set(String::new()),
-        email: Set(None),
-        email_key: Set(None),
-        password_hash: Set(PasswordHash(String::new())),
-        created_at: Set(DateTimeUtc::UNIX_EPOCH),
-    };
-    let row = insert_row(row, &transaction).await?;
-    user::Entity::delete_by_id(row.id).exec(&transaction).await?;
+    let row = insert_row(write_probe::ActiveModel { id: NotSet }, &transaction).await?;
+    write_probe::Entity::delete_by_id(row.id).exec(&transaction).await?;
     transaction.commit().await
 }

@@ -3,6 +3,8 @@
 mod m20261121_000001_tables;
 mod m20261122_000001_idempotency_keys;
 mod m20261126_000001_prices_and_status;
+mod m20261126_000006_write_probes;
+mod roles;
 
 use sea_orm_migration::MigrationStatus;
 use sea_orm_migration::prelude::*;
@@ -10,6 +12,8 @@ use sea_orm_migration::sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
     TransactionOptions, TransactionTrait,
 };
+
+pub use roles::Roles;
 
 /// Every migration, oldest first.
 #[derive(Debug)]
@@ -22,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_tables::Migration),
             Box::new(m20261122_000001_idempotency_keys::Migration),
             Box::new(m20261126_000001_prices_and_status::Migration),
+            Box::new(m20261126_000006_write_probes::Migration),
         ]
     }
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use migration::Roles;
 use sea_orm_migration::sea_orm::{Database, DbErr};
 
 /// Apply, revert or list the migrations of the database
@@ -16,6 +17,8 @@ struct Cli {
     /// Database URL: `postgres://…` or `sqlite://…`
     #[arg(long, env, global = true, required = false, hide_env_values = true)]
     database_url: Option<String>,
+    #[command(flatten)]
+    roles: Roles,
 }
 
 #[derive(Subcommand)]
@@ -34,12 +37,12 @@ enum Command {
 async fn main() -> ExitCode {
     // A missing `.env` is no error.
     let _ = dotenvy::from_path(".env");
-    let Cli { command, database_url } = Cli::parse();
+    let Cli { command, database_url, roles } = Cli::parse();
     let Some(url) = database_url else {
         let _ = writeln!(io::stderr(), "error: DATABASE_URL is not set");
         return ExitCode::from(2);
     };
-    match run(&command, &url).await {
+    match run(&command, &url, &roles).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             // The URL may contain a password.
@@ -49,7 +52,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(command: &Command, url: &str) -> Result<(), String> {
+async fn run(command: &Command, url: &str, roles: &Roles) -> Result<(), String> {
     let with_setting_name = |error: DbErr| format!("DATABASE_URL: {error}");
     let db = Database::connect(url).await.map_err(with_setting_name)?;
     let done = match command {
@@ -62,7 +65,8 @@ async fn run(command: &Command, url: &str) -> Result<(), String> {
             return print(&list).map_err(|error| format!("standard output: {error}"));
         }
     };
-    done.map_err(with_setting_name)
+    done.map_err(with_setting_name)?;
+    roles.grant(&db).await.map_err(|error| format!("USERS_ROLE, OFFERS_ROLE: {error}"))
 }
 
 fn print(list: &[(String, bool)]) -> io::Result<()> {

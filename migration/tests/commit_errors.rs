@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "shows the fault of the banned methods")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use entity::{PasswordHash, insert_row, offer, probe_write, update_row, user};
+use entity::{PasswordHash, insert_row, offer, probe_write, update_row, user, write_probe};
 use sea_orm_migration::sea_orm::{
     self, ActiveModelTrait,
     ActiveValue::{NotSet, Set},
@@ -20,6 +20,7 @@ async fn database_with_failing_commits() -> DatabaseConnection {
     let database = Database::connect(options).await.unwrap();
     let schema = Schema::new(sea_orm::DbBackend::Sqlite);
     database.execute(&schema.create_table_from_entity(user::Entity)).await.unwrap();
+    database.execute(&schema.create_table_from_entity(write_probe::Entity)).await.unwrap();
     let offers = "CREATE TABLE offers (id integer PRIMARY KEY, \
         user_id integer REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED, \
         title text, text text, created_at text, idempotency_key text, fingerprint text, \
@@ -79,7 +80,7 @@ async fn failed_commit_is_an_error() {
 async fn update_returns_the_stored_row() {
     let database = database_with_failing_commits().await;
     probe_write(&database).await.unwrap();
-    assert_eq!(user::Entity::find().count(&database).await.unwrap(), 0);
+    assert_eq!(write_probe::Entity::find().count(&database).await.unwrap(), 0);
     let row = |id, username: &str| user::ActiveModel {
         id: Set(id),
         username: Set(username.to_owned()),

@@ -132,7 +132,10 @@ pub async fn app(
     Ok(app::build(ServiceParts {
         settings,
         database,
-        readiness_queries: entity::readiness_queries(),
+        readiness_queries: vec![
+            entity::readiness_query::<entity::offer::Entity>(),
+            entity::readiness_query::<entity::write_probe::Entity>(),
+        ],
         metrics,
         authenticator,
         cors_headers: vec![HeaderName::from_static("idempotency-key")],

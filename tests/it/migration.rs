@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use entity::user;
-use sea_orm::{EntityTrait, PaginatorTrait};
+use entity::{offer, refresh_token, user};
+use sea_orm::{EntityTrait, Iterable, PaginatorTrait, QuerySelect};
 
-use crate::support::database::{Database, Engine, migrate, postgres_url};
+use crate::support::database::{Database, Engine, OFFERS_ROLE, USERS_ROLE, migrate, postgres_url};
 use crate::support::process;
 use crate::support::settings::setting;
 
@@ -90,5 +90,29 @@ async fn unusable_database_is_an_error(engine: Engine) {
         let output = process::run(command).await;
         assert!(!output.status.success());
         assert!(output.stderr.contains("DATABASE_URL"), "{}", output.stderr);
+    }
+}
+
+#[tokio::test]
+async fn each_service_has_only_the_rights_that_it_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::migrated(Engine::Postgres, folder.path()).await;
+    let users = database.connect_as(USERS_ROLE).await;
+    assert!(user::Entity::find().all(&users).await.is_ok());
+    assert!(refresh_token::Entity::find().all(&users).await.is_ok());
+    assert!(offer::Entity::find().all(&users).await.is_err());
+
+    let offers = database.connect_as(OFFERS_ROLE).await;
+    assert!(offer::Entity::find().all(&offers).await.is_ok());
+    assert!(refresh_token::Entity::find().all(&offers).await.is_err());
+    let ids = user::Entity::find().select_only().column(user::Column::Id);
+    assert!(ids.into_tuple::<i64>().all(&offers).await.is_ok());
+    for column in user::Column::iter().filter(|column| !matches!(column, user::Column::Id)) {
+        let values = user::Entity::find().select_only().column(column).into_tuple::<String>();
+        let error = values.all(&offers).await.unwrap_err().to_string();
+        assert!(error.contains("permission denied"), "{column:?}: {error}");
+    }
+    for connection in [users, offers] {
+        connection.close().await.unwrap();
     }
 }

@@ -131,7 +131,11 @@ pub async fn app(
     Ok(app::build(ServiceParts {
         settings,
         database,
-        readiness_queries: entity::readiness_queries(),
+        readiness_queries: vec![
+            entity::readiness_query::<entity::user::Entity>(),
+            entity::readiness_query::<entity::refresh_token::Entity>(),
+            entity::readiness_query::<entity::write_probe::Entity>(),
+        ],
         metrics,
         authenticator,
         // Clients may send it with every request, whichever service answers.

@@ -14,6 +14,10 @@ use super::settings::settings;
 /// The variable with the URL of the disposable `PostgreSQL` that `tests/run` starts.
 const POSTGRES_URL_VARIABLE: &str = "TEST_POSTGRES_URL";
 
+/// The roles that the services log in as if each is a process of its own.
+pub(crate) const USERS_ROLE: &str = "users_api";
+pub(crate) const OFFERS_ROLE: &str = "offers_api";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
     Sqlite,
@@ -54,7 +58,16 @@ impl Database {
                 let template = TEMPLATE.get_or_init(async || {
                     let name = unique_name("template");
                     create(&name, None).await;
-                    migrate(&postgres_url(&name), folder, "up").await;
+                    create_roles().await;
+                    let url = postgres_url(&name);
+                    let settings = settings([
+                        ("DATABASE_URL", &*url),
+                        ("USERS_ROLE", USERS_ROLE),
+                        ("OFFERS_ROLE", OFFERS_ROLE),
+                    ]);
+                    let mut command = command("migration", folder, &settings);
+                    command.arg("up");
+                    process::run_successfully(command).await;
                     name
                 });
                 Self::postgres(unique_name("test"), Some(template.await)).await
@@ -70,6 +83,11 @@ impl Database {
     /// Connects to the database, for tests that read or change rows.
     pub(crate) async fn connect(&self) -> DatabaseConnection {
         connect(&self.url).await
+    }
+
+    /// Connects to the `PostgreSQL` database as a service does.
+    pub(crate) async fn connect_as(&self, role: &str) -> DatabaseConnection {
+        connect(&url_of_role(role, &self.url)).await
     }
 
     /// Returns the path of the Unix socket of the `PostgreSQL` server.
@@ -128,6 +146,22 @@ async fn create(name: &str, template: Option<&str>) {
     statements.push(match template {
         Some(template) => format!("CREATE DATABASE {name} TEMPLATE {template}"),
         None => format!("CREATE DATABASE {name}"),
+    });
+    execute_on_server(&statements).await;
+}
+
+/// Returns the URL of a `PostgreSQL` database with another role; that of another database is unchanged.
+pub(crate) fn url_of_role(role: &str, url: &str) -> String {
+    url.replacen("postgres://postgres@", &format!("postgres://{role}@"), 1)
+}
+
+/// Creates the roles of the services, which belong to the server and may be there.
+async fn create_roles() {
+    let statements = [USERS_ROLE, OFFERS_ROLE].map(|role| {
+        format!(
+            "DO $$ BEGIN CREATE ROLE {role} LOGIN; \
+             EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+        )
     });
     execute_on_server(&statements).await;
 }

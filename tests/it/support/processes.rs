@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::database::{OFFERS_ROLE, USERS_ROLE, url_of_role};
 use super::process::Process;
 use super::services::{ProcessCount, Topology};
 use super::settings::{Settings, free_address, settings};
@@ -52,16 +53,24 @@ impl Processes {
     /// Each service needs the address of the other, so one of them gets a port that was free a
     /// moment before. If another process has bound it since, the start is tried again.
     async fn start_two(folder: &Path, settings: &Settings) -> Self {
+        let (_, database_url) = settings.iter().rfind(|(name, _)| name == "DATABASE_URL").unwrap();
+        let users_database_url = url_of_role(USERS_ROLE, database_url);
+        let offers_database_url = url_of_role(OFFERS_ROLE, database_url);
         for _ in 0..5 {
             let users_address = free_address();
             let users_url = format!("http://{users_address}");
             let jwks_url = format!("{users_url}/.well-known/jwks.json");
 
-            let own = [("HTTP_ADDR", "127.0.0.1:0"), ("JWKS_URL", &jwks_url)];
+            let own = [
+                ("HTTP_ADDR", "127.0.0.1:0"),
+                ("JWKS_URL", &jwks_url),
+                ("DATABASE_URL", &offers_database_url),
+            ];
             let mut offers = Service::start("offers-api", folder, settings, &own);
             let offers_url = offers.process.url("offers-api", "http").await;
 
-            let mut own = vec![("HTTP_ADDR", users_address.as_str())];
+            let mut own =
+                vec![("HTTP_ADDR", users_address.as_str()), ("DATABASE_URL", &users_database_url)];
             if !settings.iter().any(|(name, _)| name == "OFFERS_URL") {
                 own.push(("OFFERS_URL", &offers_url));
             }
