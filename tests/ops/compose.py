@@ -1,7 +1,9 @@
 """compose.yml as it is: started from nothing, the routes through nginx over HTTPS, one instance of
-each service killed under load. Needs Docker; builds the images if there are none.
+each service killed under load, two projects beside each other that are scaled under load. Needs
+Docker; builds the images if there are none. BINARIES=target/debug builds them from the binaries of
+that folder, without a compiler.
 
-Ports other than 80 and 443, and a project name of its own, separate it from one that runs already."""
+Ports other than 80 and 443, and project names of its own, separate it from one that runs already."""
 
 import json
 import os
@@ -16,10 +18,11 @@ import nginx
 
 sys.path.append(f"{sys.path[0]}/../support")
 from checks import run_checks
-from clients import HttpsClient, Load, count_statuses
-from services import ROOT, free_port, wait_until
+from clients import HttpsClient, Load, count_statuses, percentile
+from services import BINARIES, ROOT, free_port, wait_until
 
 PROJECT = "classifieds-test"
+SERVICES = {"users-api": 8441, "offers-api": 8442}
 # The default of Load, whose connections have one request each under way.
 CLIENT_CONNECTIONS = 24
 
@@ -27,27 +30,41 @@ CLIENT_CONNECTIONS = 24
 class Compose(HttpsClient):
     """The containers of compose.yml, as the checks of nginx need them."""
 
-    def __init__(self):
+    def __init__(self, project=PROJECT):
         self.nginx_port, self.plain_port = free_port(), free_port()
         self.environment = {**os.environ, "HTTPS_PORT": str(self.nginx_port), "SECURITY": "spec",
-                            "HTTP_PORT": str(self.plain_port), "COMPOSE_PROJECT_NAME": PROJECT}
+                            "HTTP_PORT": str(self.plain_port), "NAMES": "classifieds.example",
+                            "COMPOSE_PROJECT_NAME": project}
         plugin_missing = subprocess.run(["docker", "compose", "version"], capture_output=True).returncode
         self.command = ["docker-compose"] if plugin_missing else ["docker", "compose"]
         self.folder = Path(tempfile.mkdtemp())
         self.run("down", "--volumes")
         self.run("up", "--detach")
-        wait_until("nginx is up", lambda: self.container_id("nginx"), 600)
+        wait_until("nginx is up", lambda: self.container_ids("nginx"), 600)
         (self.folder / "certs").mkdir()
-        subprocess.run(["docker", "cp", f"{self.container_id('nginx')}:/etc/nginx/edge/ca.pem",
+        subprocess.run(["docker", "cp", f"{self.container_ids('nginx')[0]}:/etc/nginx/edge/ca.pem",
                         self.folder / "certs"], check=True, stdout=subprocess.DEVNULL)
         wait_until("nginx responds", lambda: self.status("GET", "/user/") == 200, 60)
 
     def run(self, *arguments):
         return subprocess.run([*self.command, *arguments], cwd=ROOT, env=self.environment,
-                              check=True, capture_output=True, text=True).stdout
+                              check=True, stdout=subprocess.PIPE, text=True).stdout
 
-    def container_id(self, service):
-        return self.run("ps", "--quiet", service).strip()
+    def container_ids(self, service):
+        return self.run("ps", "--quiet", service).split()
+
+    def scale(self, count):
+        """Starts or stops instances of both services until there are this many of each."""
+        scales = [f"--scale={service}={count}" for service in SERVICES]
+        self.run("up", "--detach", "--no-deps", "--no-recreate", *scales, *SERVICES)
+
+    def upstreams(self, service):
+        """Returns the addresses at which nginx has reached a service."""
+        log = subprocess.run(["docker", "logs", self.container_ids("nginx")[0]], check=True,
+                             capture_output=True, text=True).stdout
+        upstreams = {json.loads(line)["upstream"] for line in log.splitlines() if line.startswith("{")}
+        return {address for upstream in upstreams for address in upstream.split(", ")
+                if address.endswith(f":{SERVICES[service]}")}
 
     def close(self):
         self.run("down", "--volumes")
@@ -56,8 +73,27 @@ class Compose(HttpsClient):
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, error, *_):
+        if error:
+            print(self.run("ps"), self.run("logs", "--tail=20"))
         self.close()
+
+
+def build_images_from_binaries():
+    """Builds the images of the Dockerfile with binaries that are there instead of its build stage."""
+    text = (ROOT / "Dockerfile").read_text()
+    build, base = text.index("FROM rust"), text.index("FROM debian")
+    with tempfile.TemporaryDirectory() as folder:
+        context = Path(folder)
+        shutil.copytree(ROOT / "ops", context / "ops")
+        for name in ("certs", "migration", "users-api", "offers-api"):
+            subprocess.run(["strip", "-o", context / name, BINARIES / name], check=True)
+        (context / "Dockerfile").write_text(
+            text[:build] + "FROM scratch AS build\nCOPY certs migration users-api offers-api /src/target/release/\n\n"
+            + text[base:])
+        for target in ("setup", "migration", "users-api", "offers-api"):
+            subprocess.run(["docker", "build", "--quiet", "--target", target, "--tag", f"classifieds/{target}", context],
+                           check=True, stdout=subprocess.DEVNULL)
 
 
 def nginx_checks_hold_for_the_containers():
@@ -80,18 +116,23 @@ def describe_failures(responses, kills):
     return failures
 
 
+def start_load(compose, rate):
+    """Creates a user with an offer, and reads both at a steady rate."""
+    user = compose.register()
+    offer = {"user_id": user, "title": "chair", "text": "old"}
+    assert compose.request("POST", "/offer/create/", offer)[0] == 201
+    return Load(compose, lambda n: ("GET", f"/user/{user}/") if n % 2 else ("POST", "/offer/", {"user_id": user}),
+                rate, CLIENT_CONNECTIONS)
+
+
 def killed_instances_fail_only_requests_in_flight():
     with Compose() as compose:
-        user = compose.register()
-        offer = {"user_id": user, "title": "chair", "text": "old"}
-        assert compose.request("POST", "/offer/create/", offer)[0] == 201
-        load = Load(compose, lambda n: ("GET", f"/user/{user}/") if n % 2 else
-                    ("POST", "/offer/", {"user_id": user}), threads=CLIENT_CONNECTIONS)
+        load = start_load(compose, 200)
         time.sleep(3)
         kills = {"the start": load.start}
-        for name in ("users-1", "offers-1"):
-            kills[name] = time.monotonic()
-            subprocess.run(["docker", "kill", compose.container_id(name)], check=True,
+        for service in SERVICES:
+            kills[service] = time.monotonic()
+            subprocess.run(["docker", "kill", compose.container_ids(service)[0]], check=True,
                            stdout=subprocess.DEVNULL)
             time.sleep(3)
         responses = load.stop()
@@ -99,14 +140,36 @@ def killed_instances_fail_only_requests_in_flight():
         failed = sum(count for status, count in counts.items() if status != 200)
         # Each kill fails at most the requests in flight on the instance.
         assert failed <= 2 * CLIENT_CONNECTIONS, (counts, failures)
-        upstreams = {json.loads(line)["upstream"] for line in
-                     subprocess.run(["docker", "logs", compose.container_id("nginx")], check=True,
-                                    capture_output=True, text=True).stdout.splitlines()
-                     if line.startswith("{")}
-        for address in ("10.83.47.11:8441", "10.83.47.12:8441", "10.83.47.21:8442",
-                        "10.83.47.22:8442"):
-            assert address in upstreams, upstreams
+        for service in SERVICES:
+            assert len(compose.upstreams(service)) >= 2, compose.upstreams(service)
         return f"{counts}, by both instances of each; {failures}"
 
 
-run_checks(nginx_checks_hold_for_the_containers, killed_instances_fail_only_requests_in_flight)
+def two_projects_scale_under_load():
+    with Compose() as one, Compose(f"{PROJECT}-2") as two:
+        projects = [one, two]
+        loads = [start_load(project, 100) for project in projects]
+        moments = {"the start": time.monotonic()}
+        counts = iter([3, 2] * 100)
+        while min(len(load.responses) for load in loads) < 10_000:
+            count = next(counts)
+            for project in projects:
+                moments[f"scaling to {count}"] = time.monotonic()
+                project.scale(count)
+            time.sleep(5)
+        results = []
+        for project, load in zip(projects, loads):
+            responses = load.stop()
+            statuses = count_statuses(responses)
+            assert set(statuses) == {200}, (statuses, describe_failures(responses, moments))
+            for service in SERVICES:
+                assert len(project.upstreams(service)) >= 3, project.upstreams(service)
+            p99 = percentile([seconds for _, seconds, _, _ in responses], 0.99)
+            results.append(f"{len(responses)} requests, 0 failed, p99 {p99 * 1000:.0f} ms")
+        return "; ".join(results)
+
+
+if "BINARIES" in os.environ:
+    build_images_from_binaries()
+run_checks(nginx_checks_hold_for_the_containers, killed_instances_fail_only_requests_in_flight,
+           two_projects_scale_under_load)

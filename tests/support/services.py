@@ -96,12 +96,15 @@ class Stack(HttpsClient):
 
     `database` is "postgres", "sqlite", or an object whose `url` leads to PostgreSQL. A `durable`
     PostgreSQL keeps what it has acknowledged. `memory_limit` is the address space of an instance in
-    bytes. `settings` are environment variables of all instances.
+    bytes. `binaries` is their folder, also of those that are started later. `settings` are environment
+    variables of all instances.
 
     Fields: `folder`; `services`, `ports` (HTTPS) and `http_addresses` by the name of the instance
     (users-1, users-2, offers-1, offers-2); `nginx_port`; `postgres`; `database_url`."""
 
-    def __init__(self, database="postgres", nginx=True, users=None, durable=True, memory_limit=None, **settings):
+    def __init__(self, database="postgres", nginx=True, users=None, durable=True, memory_limit=None,
+                 binaries=BINARIES, **settings):
+        self.binaries = binaries
         self.folder = Path(tempfile.mkdtemp(prefix="classifieds."))
         self.folder.chmod(0o755)
         self.settings = {"SECURITY": "spec", "DRAIN": "6s", "LOG": "warn,security=off", **settings}
@@ -127,7 +130,7 @@ class Stack(HttpsClient):
             for name in names:
                 self.wait_until_ready(name)
             if nginx:
-                self.nginx = Nginx(self, {name: f"127.0.0.1:{port}" for name, port in self.ports.items()})
+                self.nginx = Nginx(self, self.addresses())
         except BaseException:
             self.close()
             raise
@@ -136,7 +139,7 @@ class Stack(HttpsClient):
         """Runs a binary of this workspace to its end, on the database of the stack."""
         environment = {"PATH": os.environ["PATH"], "JWT_KEY_DIR": str(self.folder / "keys"),
                        "DATABASE_URL": self.database_url, "LOG": "warn"}
-        subprocess.run([BINARIES / binary, *arguments], cwd=self.folder, env=environment,
+        subprocess.run([self.binaries / binary, *arguments], cwd=self.folder, env=environment,
                        check=True, stdout=subprocess.DEVNULL)
 
     def seed(self, users, offers):
@@ -152,7 +155,7 @@ class Stack(HttpsClient):
                       "JWT_KEY_DIR": str(self.folder / "keys")},
             "offers": {"JWKS_URL": f"{self.users_url}/.well-known/jwks.json", "JWKS_CA": str(certs / "ca.pem")},
         }[kind]
-        self.services[name] = Process(self.folder, name, [*self.command, BINARIES / f"{kind}-api"], {
+        self.services[name] = Process(self.folder, name, [*self.command, self.binaries / f"{kind}-api"], {
             "DATABASE_URL": self.database_url,
             "HTTP_ADDR": "%s:%d" % self.http_addresses[name],
             "HTTPS_ADDR": f"127.0.0.1:{self.ports[name]}",
@@ -169,6 +172,11 @@ class Stack(HttpsClient):
                 raise RuntimeError(f"{name} ended: {self.services[name].log.read_text()}")
             return self.status("GET", "/health/ready", self.ports[name]) == 200
         wait_until(f"{name} is ready", is_ready, timeout)
+
+    def addresses(self):
+        """Returns the addresses of the instances by service."""
+        return {service: [f"127.0.0.1:{port}" for name, port in self.ports.items() if service.startswith(name[:5])]
+                for service in ("users-api", "offers-api")}
 
     def process_ids(self):
         """Returns the process id of each running instance."""
@@ -200,9 +208,10 @@ class Stack(HttpsClient):
 
 
 class Nginx(Process):
-    """nginx with the configuration of the containers, at other ports and paths."""
+    """nginx with the configuration of the containers, at other ports and paths. `servers` has the
+    addresses of each service, which need no DNS."""
 
-    def __init__(self, stack, servers, name="nginx", port=None, plain_port=None):
+    def __init__(self, stack, servers, name="nginx", port=None, plain_port=None, **settings):
         folder = stack.folder / name
         folder.mkdir()
         port = port or stack.nginx_port
@@ -212,15 +221,23 @@ class Nginx(Process):
             "HTTPS_PUBLIC": port,
             "ACCESS_LOG": folder / "access.log",
             "EDGE": stack.folder / "certs",
-            "INSIDE": stack.folder / "certs",
-            **{server.upper().replace("-", "_"): address for server, address in servers.items()},
+            "NAMES": "classifieds.example",
+            "RESOLVER": "127.0.0.1",
+            "USERS_API": "users-api",
+            "OFFERS_API": "offers-api",
+            **settings,
         }))
+        groups = "\n".join(f"upstream {service} {{ {' '.join(f'server {address} max_fails=0;' for address in addresses)} }}"
+                           for service, addresses in servers.items())
         temporary = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in
                               ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        # What the nginx.conf of Debian or of the image has in its `http` block must not be set twice.
+        distribution = ("sendfile on; keepalive_timeout 65; default_type application/octet-stream; access_log off;"
+                        "ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3; ssl_prefer_server_ciphers on; gzip on;")
         (folder / "nginx.conf").write_text(
             f"daemon off; pid {folder}/pid; error_log {folder}/error.log; worker_processes 1;\n"
             "events { worker_connections 4096; }\n"
-            f"http {{ {temporary} include {folder}/classifieds.conf; }}\n")
+            f"http {{ {temporary} {distribution}\n{groups}\ninclude {folder}/classifieds.conf; }}\n")
         super().__init__(folder, name, ["nginx", "-p", folder, "-c", folder / "nginx.conf",
                                         "-e", folder / "error.log"], {})
         wait_until("nginx listens", lambda: not self.running() or stack.status("GET", "/health", port) == 404)
