@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 sys.path.append(f"{sys.path[0]}/../support")
@@ -17,7 +16,9 @@ from checks import run_checks
 from clients import Load, count_statuses, percentile
 from services import BINARIES, ROOT, TARGET, Stack
 
-SECONDS = 120
+# Requests of each check, and their rate per second. A slow machine needs lower ones.
+REQUESTS = int(os.environ.get("REQUESTS", 20_000))
+RATE = int(os.environ.get("RATE", 200))
 # offers-api first: users-api asks it for every field by name.
 UPGRADE_ORDER = ["offers-1", "offers-2", "users-1", "users-2"]
 
@@ -43,7 +44,7 @@ def start_load(stack):
                 return "POST", "/user/auth/", login
             case _:
                 return "GET", f"/user/{user}/?offers_limit=5", None, token
-    return Load(stack, request), token
+    return Load(stack, request, RATE), token
 
 
 def restart(stack, names):
@@ -58,7 +59,6 @@ def assert_none_failed(load):
     responses = load.stop()
     failed = [response for response in responses if response[2] not in (200, 201)]
     assert not failed, (len(failed), count_statuses(responses), failed[:5])
-    assert len(responses) >= 20000, len(responses)
     p99 = percentile([seconds for _, seconds, _, _ in responses], 0.99)
     return f"{len(responses)} requests, 0 failed, p99 {p99 * 1000:.0f} ms"
 
@@ -66,16 +66,16 @@ def assert_none_failed(load):
 def rolling_restart_fails_no_request():
     with Stack(SECURITY="strict", ACCESS_TTL="1h", OFFERS_PATIENCE="5s") as stack:
         load, token = start_load(stack)
-        end = time.monotonic() + SECONDS
-        rounds = 0
-        while time.monotonic() < end:
-            restart(stack, stack.ports)
-            rounds += 1
-            if rounds == 1:
-                stack.run("users-api", "keys", "rotate", "--lead", "15s")
-            else:
-                # The new key signs by now, and every instance accepts it.
-                token["Authorization"] = f"Bearer {stack.log_in()['access_token']}"
+        with load:
+            rounds = 0
+            while len(load.responses) < REQUESTS:
+                restart(stack, stack.ports)
+                rounds += 1
+                if rounds == 1:
+                    stack.run("users-api", "keys", "rotate", "--lead", "15s")
+                else:
+                    # The new key signs by now, and every instance accepts it.
+                    token["Authorization"] = f"Bearer {stack.log_in()['access_token']}"
         return f"{assert_none_failed(load)}, {rounds} rounds of 4 restarts"
 
 
@@ -84,11 +84,11 @@ def git(*arguments):
 
 
 def build_previous_version():
-    """Builds the commit before that of the newest migration. Returns its folder of binaries and its id."""
+    """Builds the commit before that of the newest migration. Returns its folder of binaries and its name."""
+    if folder := os.environ.get("PREVIOUS"):
+        return Path(folder).absolute(), folder
     newest = git("log", "--max-count=1", "--diff-filter=A", "--format=%H", "--", "migration/src/m2*.rs")
     commit = git("rev-parse", "--short", f"{newest}^")
-    if "PREVIOUS" in os.environ:
-        return Path(os.environ["PREVIOUS"]).absolute(), commit
     source, target = TARGET / "previous-source", TARGET / "previous"
     if source.exists():
         git("worktree", "remove", "--force", source)
@@ -111,16 +111,16 @@ def upgrade_and_downgrade_fail_no_request():
         pending = status().count("pending")
         assert pending, "the previous version has every migration"
         load, _ = start_load(stack)
-        end = time.monotonic() + SECONDS
-        rounds = 0
-        while time.monotonic() < end:
-            stack.binaries = BINARIES
-            stack.run("migration", "up")
-            restart(stack, UPGRADE_ORDER)
-            # The tables stay those of the newer version.
-            stack.binaries = previous
-            restart(stack, reversed(UPGRADE_ORDER))
-            rounds += 1
+        with load:
+            rounds = 0
+            while len(load.responses) < REQUESTS:
+                stack.binaries = BINARIES
+                stack.run("migration", "up")
+                restart(stack, UPGRADE_ORDER)
+                # The tables stay those of the newer version.
+                stack.binaries = previous
+                restart(stack, reversed(UPGRADE_ORDER))
+                rounds += 1
         assert not status().count("pending")
         return f"{assert_none_failed(load)}, {rounds} upgrades from {commit} over {pending} migrations and back"
 

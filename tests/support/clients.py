@@ -166,6 +166,12 @@ class Load:
             self.responses.append((start, time.monotonic() - start, status, body))
         connection.close()
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
     def stop(self):
         """Stops after the requests that are under way, and returns the responses."""
         self.running = False
