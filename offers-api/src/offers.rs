@@ -13,11 +13,13 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, SubsecRound, Utc};
 use entity::{offer, update_row};
 use schema::{
-    BigInt, Currency, Error, ErrorCode, FieldErrors, LoadOwned, Money, Offer, Page, PageRequest,
-    Result, Viewer,
+    BigInt, Currency, Error, ErrorCode, FieldErrors, LoadOwned, Money, Offer, OfferStatus, Page,
+    PageRequest, Result, Viewer,
+    validation::{nullable_column, text as validated_text},
 };
 use sea_orm::{
-    ActiveValue::{NotSet, Set},
+    ActiveModelTrait,
+    ActiveValue::{self, NotSet, Set},
     DbErr, EntityTrait,
 };
 use sha2::{Digest, Sha256};
@@ -73,24 +75,46 @@ pub(crate) struct MoneyInput {
 }
 
 impl MoneyInput {
-    /// Validates the price of an offer. Returns `None` if it is not valid.
-    fn validate(&self, fields: &mut FieldErrors) -> Option<Money> {
-        let Self { amount, currency } = self;
+    /// Validates the amount and the currency. Returns `None` if the currency is none.
+    fn validate(fields: &mut FieldErrors, pointer: &str, input: &Self) -> Option<Money> {
+        let Self { amount, currency } = input;
         if let Some(detail) = validation::amount(*amount) {
-            fields.push("/price/amount", detail);
+            fields.push(&format!("{pointer}/amount"), detail);
         }
-        fields.check("/price/currency", currency, validation::currency);
+        fields.check(&format!("{pointer}/currency"), currency, validation::currency);
         Some(Money { amount: *amount, currency: Currency(currency.parse().ok()?) })
     }
 }
 
 /// Fields of an offer to update; omitted fields are unchanged.
-#[derive(Debug, InputObject)]
+#[derive(Debug, InputObject, ToSchema)]
 pub(crate) struct UpdateOfferInput {
     /// The title, one line of 1 to 200 characters.
+    #[schema(
+        value_type = String,
+        required = false,
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\u0000-\u001F\u007F-\u009F]+$",
+        example = "Bicycle"
+    )]
     title: MaybeUndefined<String>,
     /// The text, 1 to 20000 characters.
+    #[schema(
+        value_type = String,
+        required = false,
+        min_length = 1,
+        max_length = 20_000,
+        pattern = r"^[^\u0000]+$",
+        example = "Blue, hardly used."
+    )]
     text: MaybeUndefined<String>,
+    /// The price; null removes it.
+    #[schema(value_type = Option<MoneyInput>)]
+    price: MaybeUndefined<MoneyInput>,
+    /// The state of the offer.
+    #[schema(value_type = OfferStatus, required = false)]
+    status: MaybeUndefined<OfferStatus>,
 }
 
 /// Valid input for a new offer, with the time of its creation. Two with the same content are two
@@ -119,7 +143,8 @@ impl NewOffer {
         let user_id = fields.id("/userId", user_id);
         fields.check("/title", title, validation::title);
         fields.check("/text", text, validation::text);
-        let price = price.as_ref().and_then(|price| price.validate(&mut fields));
+        let price =
+            price.as_ref().and_then(|price| MoneyInput::validate(&mut fields, "/price", price));
         if let Some(key) = idempotency_key {
             fields.check("/idempotencyKey", key, validation::idempotency_key);
         }
@@ -207,11 +232,13 @@ impl Hash for NewOffer {
     }
 }
 
-/// Valid fields of an offer to update.
+/// Valid fields of an offer to update, as changes of their columns.
 #[derive(Debug)]
 pub(crate) struct OfferChange {
-    title: Option<String>,
-    text: Option<String>,
+    title: ActiveValue<String>,
+    text: ActiveValue<String>,
+    price: MaybeUndefined<Money>,
+    status: ActiveValue<offer::Status>,
 }
 
 impl OfferChange {
@@ -220,29 +247,39 @@ impl OfferChange {
     /// # Errors
     /// `INVALID_INPUT` with each bad field.
     pub(crate) fn validate(input: UpdateOfferInput) -> Result<Self> {
-        let UpdateOfferInput { title, text } = input;
+        let UpdateOfferInput { title, text, price, status } = input;
         let mut fields = FieldErrors::default();
-        let title = fields.check_optional("/title", title, validation::title);
-        let text = fields.check_optional("/text", text, validation::text);
+        let title = fields.check_change("/title", title, validated_text(validation::title));
+        let text = fields.check_change("/text", text, validated_text(validation::text));
+        let price = fields.check_nullable_change("/price", price, |fields, pointer, price| {
+            MoneyInput::validate(fields, pointer, &price)
+        });
+        let status = fields.check_change("/status", status, |_, _, status| Some(status.into()));
         fields.into_result()?;
-        Ok(Self { title, text })
+        Ok(Self { title, text, price, status })
     }
 
+    /// Returns the changed columns, with the time of the update unless nothing changes.
     fn row(self, id: i64) -> offer::ActiveModel {
-        let Self { title, text } = self;
-        offer::ActiveModel {
-            id: Set(id),
+        let Self { title, text, price, status } = self;
+        let mut row = offer::ActiveModel {
+            id: NotSet,
             user_id: NotSet,
-            title: title.map_or(NotSet, Set),
-            text: text.map_or(NotSet, Set),
+            title,
+            text,
             created_at: NotSet,
             idempotency_key: NotSet,
             fingerprint: NotSet,
-            price_amount: NotSet,
-            price_currency: NotSet,
-            status: NotSet,
-            updated_at: Set(Some(Utc::now().trunc_subsecs(6))),
+            price_amount: nullable_column(price, |price| price.amount.0),
+            price_currency: nullable_column(price, |price| price.currency.0),
+            status,
+            updated_at: NotSet,
+        };
+        if row.is_changed() {
+            row.updated_at = Set(Some(Utc::now().trunc_subsecs(6)));
         }
+        row.id = Set(id);
+        row
     }
 }
 
@@ -317,7 +354,8 @@ pub(crate) fn user_not_found() -> Error {
     Error::invalid_field(ErrorCode::UserNotFound, "/userId", detail)
 }
 
-fn offer_not_found() -> Error {
+/// Creates the error for an unknown offer.
+pub(crate) fn offer_not_found() -> Error {
     Error::not_found("There is no such offer.")
 }
 

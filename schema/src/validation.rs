@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use async_graphql::MaybeUndefined;
+use sea_orm::{ActiveValue, Value as ColumnValue};
 
 use crate::{Error, ErrorCode, FieldError, Result, id};
 
@@ -32,23 +33,34 @@ impl FieldErrors {
         })
     }
 
-    /// Checks a field that may be omitted but not null. Returns its value if there is one.
-    pub fn check_optional(
+    /// Validates a field of an update that may be omitted, but not null. Returns the change of its
+    /// column. `validate` returns the value of the column, or records errors and returns `None`.
+    pub fn check_change<T, C: Into<ColumnValue>>(
         &mut self,
         pointer: &str,
-        value: MaybeUndefined<String>,
-        rule: Validator,
-    ) -> Option<String> {
-        match value {
-            MaybeUndefined::Undefined => None,
-            MaybeUndefined::Null => {
-                self.push(pointer, "must not be null");
-                None
-            }
-            MaybeUndefined::Value(text) => {
-                self.check(pointer, &text, rule);
-                Some(text)
-            }
+        field: MaybeUndefined<T>,
+        validate: impl FnOnce(&mut Self, &str, T) -> Option<C>,
+    ) -> ActiveValue<C> {
+        if field.is_null() {
+            self.push(pointer, "must not be null");
+        }
+        let value = field.take().and_then(|value| validate(self, pointer, value));
+        value.map_or(ActiveValue::NotSet, ActiveValue::Set)
+    }
+
+    /// Validates a field of an update that null removes, as [`Self::check_change`] does.
+    /// [`nullable_column`] returns the change of each of its columns.
+    pub fn check_nullable_change<T, V>(
+        &mut self,
+        pointer: &str,
+        field: MaybeUndefined<T>,
+        validate: impl FnOnce(&mut Self, &str, T) -> Option<V>,
+    ) -> MaybeUndefined<V> {
+        match field {
+            MaybeUndefined::Undefined => MaybeUndefined::Undefined,
+            MaybeUndefined::Null => MaybeUndefined::Null,
+            MaybeUndefined::Value(value) => validate(self, pointer, value)
+                .map_or(MaybeUndefined::Undefined, MaybeUndefined::Value),
         }
     }
 
@@ -67,6 +79,29 @@ impl FieldErrors {
         }
         let list: Vec<_> = self.0.iter().map(FieldError::to_sentence).collect();
         Err(Error::new(ErrorCode::InvalidInput, list.join(" ")).with_field_errors(self.0))
+    }
+}
+
+/// Returns the validation of a text by its rule.
+pub fn text(rule: Validator) -> impl FnOnce(&mut FieldErrors, &str, String) -> Option<String> {
+    move |errors, pointer, text| {
+        errors.check(pointer, &text, rule);
+        Some(text)
+    }
+}
+
+/// Returns the change of a column that may be null: an omitted field leaves it as it is.
+pub fn nullable_column<V, C>(
+    field: MaybeUndefined<V>,
+    column: impl FnOnce(V) -> C,
+) -> ActiveValue<Option<C>>
+where
+    Option<C>: Into<ColumnValue>,
+{
+    match field {
+        MaybeUndefined::Undefined => ActiveValue::NotSet,
+        MaybeUndefined::Null => ActiveValue::Set(None),
+        MaybeUndefined::Value(value) => ActiveValue::Set(Some(column(value))),
     }
 }
 

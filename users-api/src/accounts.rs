@@ -1,8 +1,9 @@
 //! Creates, updates and deletes users, and changes their passwords.
 
+use async_graphql::MaybeUndefined;
 use chrono::{SubsecRound, Utc};
 use entity::{PasswordHash, fold_case, insert_row, refresh_token, update_row, user};
-use schema::{Error, ErrorCode, Result, Viewer};
+use schema::{Error, ErrorCode, Result, Viewer, validation::nullable_column};
 use sea_orm::{
     ActiveValue::{self, Set},
     ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect, SqlErr,
@@ -27,10 +28,9 @@ pub(crate) struct NewAccount {
 
 /// Changes of a user.
 pub(crate) struct AccountUpdate {
-    /// `None` leaves it unchanged.
-    pub(crate) username: Option<String>,
-    /// `NotSet` leaves it unchanged, `Set(None)` removes it.
-    pub(crate) email: ActiveValue<Option<String>>,
+    pub(crate) username: ActiveValue<String>,
+    /// Null removes it.
+    pub(crate) email: MaybeUndefined<String>,
 }
 
 /// A new password, and the current one as proof.
@@ -85,10 +85,10 @@ pub(crate) async fn update_user(
     update: AccountUpdate,
 ) -> Result<user::Model> {
     let mut row = user::ActiveModel { id: Set(id), ..Default::default() };
-    if let Some(username) = update.username {
+    if let Set(username) = update.username {
         set_username(&mut row, username);
     }
-    if let Set(email) = update.email {
+    if let Set(email) = nullable_column(update.email, |email| email) {
         set_email(&mut row, email);
     }
     let username_key = row.username_key.clone().take();

@@ -143,9 +143,10 @@ impl OfferMutation {
         #[graphql(desc = "The identifier of the offer.")] id: ID,
         #[graphql(desc = "The fields to update.")] input: UpdateOfferInput,
     ) -> Result<DirectJson<Offer>> {
-        let offers = OffersState::from_ctx(ctx);
+        let (offers, viewer) = (OffersState::from_ctx(ctx), Viewer::from_ctx(ctx));
+        viewer.require_authenticated_if_strict(offers.security)?;
         let change = OfferChange::validate(input)?;
-        let id = offers.authorize_owner(id::parse(&id), Viewer::from_ctx(ctx)).await?;
+        let id = offers.authorize_owner(id::parse(&id), viewer).await?;
         offers.update(id, change).await.map(|offer| DirectJson(offer.into()))
     }
 
@@ -155,8 +156,9 @@ impl OfferMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The identifier of the offer.")] id: ID,
     ) -> Result<bool> {
-        let offers = OffersState::from_ctx(ctx);
-        let id = offers.authorize_owner(id::parse(&id), Viewer::from_ctx(ctx)).await?;
+        let (offers, viewer) = (OffersState::from_ctx(ctx), Viewer::from_ctx(ctx));
+        viewer.require_authenticated_if_strict(offers.security)?;
+        let id = offers.authorize_owner(id::parse(&id), viewer).await?;
         offers.delete(id).await.map(|()| true)
     }
 }

@@ -4,7 +4,11 @@ mod offers;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::State, routing::post};
+use axum::{
+    Router,
+    extract::State,
+    routing::{get, post},
+};
 use schema::{ErrorCode, Result, Security};
 use server::{
     openapi::{self, BearerAuth, ErrorResponses},
@@ -20,9 +24,11 @@ use crate::Schema;
 /// # Errors
 /// The error of a document that is not valid.
 pub(crate) fn router(schema: Schema) -> Result<Router, String> {
+    let offer = get(offers::read_offer).patch(offers::update_offer).delete(offers::delete_offer);
     Ok(Router::new()
         .route("/offer/create", post(offers::create_offer))
         .route("/offer", post(offers::find_offers))
+        .route("/offer/{offer_id}", offer)
         .with_state(Arc::new(RestState::new(schema)?)))
 }
 
@@ -33,6 +39,8 @@ struct RestState {
     create_offer: RouteDocument<Schema>,
     offer: RouteDocument<Schema>,
     offers: RouteDocument<Schema>,
+    update_offer: RouteDocument<Schema>,
+    delete_offer: RouteDocument<Schema>,
 }
 
 impl RestState {
@@ -42,6 +50,8 @@ impl RestState {
             create_offer: schema.document(include_str!("create_offer.graphql"))?,
             offer: schema.document(include_str!("offer.graphql"))?,
             offers: schema.document(include_str!("offers.graphql"))?,
+            update_offer: schema.document(include_str!("update_offer.graphql"))?,
+            delete_offer: schema.document(include_str!("delete_offer.graphql"))?,
         })
     }
 }
@@ -49,7 +59,13 @@ impl RestState {
 /// The OpenAPI document of the routes.
 #[derive(OpenApi)]
 #[openapi(
-    paths(offers::create_offer, offers::find_offers),
+    paths(
+        offers::create_offer,
+        offers::find_offers,
+        offers::read_offer,
+        offers::update_offer,
+        offers::delete_offer,
+    ),
     info(title = "Offers", description = "Classified ads of users."),
     tags((name = "offers", description = "Classified ads.")),
     components(schemas(problem::Problem)),
@@ -74,6 +90,9 @@ const ERROR_RESPONSES: ErrorResponses = ErrorResponses {
             ],
         ),
         ("findOffers", &[ErrorCode::KeysUnavailable]),
+        ("readOffer", &[ErrorCode::NotFound, ErrorCode::KeysUnavailable]),
+        ("updateOffer", &[ErrorCode::Forbidden, ErrorCode::NotFound, ErrorCode::KeysUnavailable]),
+        ("deleteOffer", &[ErrorCode::Forbidden, ErrorCode::NotFound, ErrorCode::KeysUnavailable]),
     ],
     examples: &[
         (ErrorCode::InvalidInput, "/user_id", "is missing"),
@@ -96,8 +115,9 @@ mod tests {
     #[tokio::test]
     async fn every_document_is_valid() {
         let schema = crate::types().limit_complexity(0).finish();
-        let RestState { create_offer, offer, offers } = RestState::new(schema).unwrap();
-        for document in [create_offer, offer, offers] {
+        let RestState { create_offer, offer, offers, update_offer, delete_offer } =
+            RestState::new(schema).unwrap();
+        for document in [create_offer, offer, offers, update_offer, delete_offer] {
             assert_eq!(document.validate_document().await, Ok(()));
         }
     }

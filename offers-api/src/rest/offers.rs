@@ -3,16 +3,15 @@
 use async_graphql::value;
 use axum::{
     Extension, Json,
-    extract::State,
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use schema::{Error, ErrorCode, FieldError, Offer, Result, Viewer, pagination};
-use serde::de::IgnoredAny;
 use server::{
     openapi::null_schema,
     problem::Problem,
-    rest::{JsonBody, PageJson, QueryParams, next_link, page_response},
+    rest::{FieldJson, JsonBody, PageJson, QueryParams, next_link, page_response},
 };
 use utoipa::{
     PartialSchema, ToSchema,
@@ -23,7 +22,7 @@ use utoipa::{
 };
 
 use super::SharedState;
-use crate::offers::{CreateOfferInput, NewOffer};
+use crate::offers::{CreateOfferInput, NewOffer, OfferChange, UpdateOfferInput, offer_not_found};
 
 /// The header that identifies a request, for a retry after a lost response.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -118,8 +117,7 @@ pub(crate) async fn find_offers(
         (true, false) => {
             let variables = rest.offer.variables(body, value!({}))?;
             let offer = rest.offer.run(viewer, variables).await?;
-            let found = offer.deserialize::<Option<IgnoredAny>>()?.is_some();
-            Ok(if found { offer.into_response() } else { Json([(); 0]).into_response() })
+            Ok(if offer.is_null() { Json([(); 0]).into_response() } else { offer.into_response() })
         }
         (false, true) => {
             let given = value!({ "first": size, "after": pagination::encode_cursor(after) });
@@ -133,6 +131,62 @@ pub(crate) async fn find_offers(
         }
         _ => Err(not_exactly_one().into()),
     }
+}
+
+/// Reads an offer.
+#[utoipa::path(
+    get, path = "/offer/{offer_id}/", operation_id = "readOffer", tag = "offers",
+    params(("offer_id" = i64, Path, minimum = 1, description = "The id of the offer.", example = 1)),
+    responses((status = 200, description = "The offer.", body = Offer))
+)]
+pub(crate) async fn read_offer(
+    State(rest): SharedState,
+    Extension(viewer): Extension<Viewer>,
+    path: OfferPath,
+) -> Result<FieldJson, Problem> {
+    let offer = rest.offer.run(viewer, value!({ "offerId": offer_id(path)? })).await?;
+    if offer.is_null() { Err(offer_not_found().into()) } else { Ok(offer) }
+}
+
+/// Updates an offer.
+#[utoipa::path(
+    patch, path = "/offer/{offer_id}/", operation_id = "updateOffer", tag = "offers", request_body = UpdateOfferInput,
+    params(("offer_id" = i64, Path, minimum = 1, description = "The id of the offer.", example = 1)),
+    security((), ("bearer" = [])),
+    responses((status = 200, description = "The offer.", body = Offer))
+)]
+pub(crate) async fn update_offer(
+    State(rest): SharedState,
+    Extension(viewer): Extension<Viewer>,
+    path: OfferPath,
+    body: JsonBody,
+) -> Result<FieldJson, Problem> {
+    let given = value!({ "offerId": offer_id(path)? });
+    let variables = rest.update_offer.validated_variables(body, given, OfferChange::validate)?;
+    Ok(rest.update_offer.run(viewer, variables).await?)
+}
+
+/// Deletes an offer.
+#[utoipa::path(
+    delete, path = "/offer/{offer_id}/", operation_id = "deleteOffer", tag = "offers",
+    params(("offer_id" = i64, Path, minimum = 1, description = "The id of the offer.", example = 1)),
+    security((), ("bearer" = [])),
+    responses((status = 204, description = "The offer is deleted."))
+)]
+pub(crate) async fn delete_offer(
+    State(rest): SharedState,
+    Extension(viewer): Extension<Viewer>,
+    path: OfferPath,
+) -> Result<StatusCode, Problem> {
+    rest.delete_offer.run(viewer, value!({ "offerId": offer_id(path)? })).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+type OfferPath = Result<Path<String>, PathRejection>;
+
+/// Returns the id in a path. A segment that is not UTF-8 is no id.
+fn offer_id(path: OfferPath) -> Result<String> {
+    path.map(|Path(id)| id).map_err(|_| offer_not_found())
 }
 
 fn not_exactly_one() -> Error {

@@ -241,6 +241,12 @@ pub fn compare_fragment<T: PartialSchema>(fragment: &str) -> Result<(), String> 
 pub struct FieldJson(String);
 
 impl FieldJson {
+    /// Returns true if the field is null: there is no such object.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.0 == "null"
+    }
+
     /// Deserializes the value.
     ///
     /// # Errors

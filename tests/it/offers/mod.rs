@@ -1,5 +1,8 @@
 //! The routes of `offers-api`.
 
 mod create;
+mod delete;
+mod get;
 mod pages;
+mod patch;
 mod read;

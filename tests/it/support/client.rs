@@ -167,6 +167,24 @@ impl ApiClient {
     }
 }
 
+/// The routes of one offer.
+impl ApiClient {
+    /// `GET /offer/{offer_id}/`
+    pub(crate) async fn get_offer(&self, offer_id: impl Display) -> HttpResponse {
+        self.get(&format!("/offer/{offer_id}/")).await
+    }
+
+    /// `PATCH /offer/{offer_id}/`
+    pub(crate) async fn patch_offer(&self, offer_id: impl Display, body: Value) -> HttpResponse {
+        self.patch(&format!("/offer/{offer_id}/"), body).await
+    }
+
+    /// `DELETE /offer/{offer_id}/`
+    pub(crate) async fn delete_offer(&self, offer_id: impl Display) -> HttpResponse {
+        self.delete(&format!("/offer/{offer_id}/")).await
+    }
+}
+
 /// A response with its whole body.
 #[derive(Debug)]
 pub(crate) struct HttpResponse {

@@ -1,6 +1,5 @@
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
-use schema::{DirectJson, FieldErrors, Result, Security, Viewer, id};
-use sea_orm::ActiveValue::{NotSet, Set};
+use schema::{DirectJson, FieldErrors, Result, Security, Viewer, id, validation::text};
 use utoipa::ToSchema;
 
 use super::users::User;
@@ -79,15 +78,9 @@ impl UpdateUserInput {
     /// `INVALID_INPUT` with each bad field.
     pub(crate) fn validate(self) -> Result<AccountUpdate> {
         let mut errors = FieldErrors::default();
-        let username = errors.check_optional("/username", self.username, validation::username);
-        let email = match self.email {
-            MaybeUndefined::Undefined => NotSet,
-            MaybeUndefined::Null => Set(None),
-            MaybeUndefined::Value(email) => {
-                errors.check("/email", &email, validation::email);
-                Set(Some(email))
-            }
-        };
+        let Self { username, email } = self;
+        let username = errors.check_change("/username", username, text(validation::username));
+        let email = errors.check_nullable_change("/email", email, text(validation::email));
         errors.into_result().map(|()| AccountUpdate { username, email })
     }
 }
