@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -150,6 +151,34 @@ def killed_instances_fail_only_requests_in_flight():
         return f"{counts}, by both instances of each; {failures}"
 
 
+def one_address_takes_little_memory_of_nginx():
+    """As many half-sent bodies as an address may have, then as many clients that do not read a response."""
+    with Compose() as compose:
+        def memory_mib():
+            usage = subprocess.run(["docker", "stats", "--no-stream", "--format", "{{.MemUsage}}",
+                                    *compose.container_ids("nginx")], check=True, capture_output=True, text=True).stdout
+            return float(usage.split("MiB")[0])
+        user = compose.register()
+        for _ in range(30):
+            offer = {"user_id": user, "title": "chair", "text": "x" * 20_000}
+            assert compose.request("POST", "/offer/create/", offer)[0] == 201
+        body = json.dumps({"user_id": user})
+        used = []
+        for length, part in [(262_000, " " * 250_000), (len(body), body)]:
+            connections = [compose.connect() for _ in range(120)]
+            for connection in connections:
+                connection.connect()
+                connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                connection.putrequest("POST", "/offer/")
+                connection.putheader("Content-Length", str(length))
+                connection.endheaders(part.encode())
+            used.append(memory_mib())
+            for connection in connections:
+                connection.close()
+        assert max(used) < 24, used
+        return f"{used[0]:.0f} and {used[1]:.0f} MiB"
+
+
 def two_projects_scale_under_load():
     with Compose() as one, Compose(f"{PROJECT}-2") as two, start_load(one, RATE) as load, start_load(two, RATE) as other:
         moments = {"the start": time.monotonic()}
@@ -171,7 +200,9 @@ def two_projects_scale_under_load():
         return "; ".join(results)
 
 
+if not shutil.which("docker"):
+    sys.exit("docker is missing: apt install docker.io docker-compose")
 if "BINARIES" in os.environ:
     build_images_from_binaries()
 run_checks(nginx_checks_hold_for_the_containers, killed_instances_fail_only_requests_in_flight,
-           two_projects_scale_under_load)
+           one_address_takes_little_memory_of_nginx, two_projects_scale_under_load)
