@@ -97,8 +97,8 @@ def build_images_from_binaries():
             text[:build] + "FROM scratch AS build\nCOPY certs migration users-api offers-api /src/target/release/\n\n"
             + text[base:])
         for target in ("setup", "migration", "users-api", "offers-api"):
-            subprocess.run(["docker", "build", "--quiet", "--target", target, "--tag", f"classifieds/{target}", context],
-                           check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(["docker", "build", "--quiet", "--target", target, "--tag", f"classifieds/{target}",
+                            context], check=True, stdout=subprocess.DEVNULL)
 
 
 def nginx_checks_hold_for_the_containers():
@@ -180,7 +180,8 @@ def one_address_takes_little_memory_of_nginx():
 
 
 def two_projects_scale_under_load():
-    with Compose() as one, Compose(f"{PROJECT}-2") as two, start_load(one, RATE) as load, start_load(two, RATE) as other:
+    with (Compose() as one, Compose(f"{PROJECT}-2") as two,
+          start_load(one, RATE) as load, start_load(two, RATE) as other):
         moments = {"the start": time.monotonic()}
         counts = itertools.cycle([3, 2])
         while min(len(load.responses), len(other.responses)) < REQUESTS:

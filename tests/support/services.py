@@ -227,8 +227,9 @@ class Nginx(Process):
             "OFFERS_API": "offers-api",
             **settings,
         }))
-        groups = "\n".join(f"upstream {service} {{ {' '.join(f'server {address} max_fails=0;' for address in addresses)} }}"
-                           for service, addresses in servers.items())
+        groups = "\n".join(
+            f"upstream {service} {{ {' '.join(f'server {address} max_fails=0;' for address in addresses)} }}"
+            for service, addresses in servers.items())
         temporary = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in
                               ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         # What the nginx.conf of Debian or of the image has in its `http` block must not be set twice.
