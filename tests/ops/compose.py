@@ -58,10 +58,10 @@ class Compose(HttpsClient):
     def container_ids(self, service):
         return self.run("ps", "--quiet", service).split()
 
-    def scale(self, count):
-        """Starts or stops instances of both services until there are this many of each."""
-        scales = [f"--scale={service}={count}" for service in SERVICES]
-        self.run("up", "--detach", "--no-deps", "--no-recreate", *scales, *SERVICES)
+    def scale(self, count, services=SERVICES):
+        """Starts or stops instances of the services until there are this many of each."""
+        scales = [f"--scale={service}={count}" for service in services]
+        self.run("up", "--detach", "--no-deps", "--no-recreate", *scales, *services)
 
     def upstreams(self, service):
         """Returns the addresses at which nginx has reached a service."""
@@ -151,6 +151,29 @@ def killed_instances_fail_only_requests_in_flight():
         return f"{counts}, by both instances of each; {failures}"
 
 
+def roll_out_fails_no_request():
+    """As docs/scaling.md describes it."""
+    with Compose() as compose, start_load(compose, RATE) as load:
+        moments = {"the start": load.start}
+        for service in ("offers-api", "users-api"):
+            old = compose.container_ids(service)
+            moments[f"the start of the new {service}"] = time.monotonic()
+            compose.scale(4, [service])
+            status = ["docker", "inspect", "--format", "{{.State.Health.Status}}"]
+            wait_until("the new instances are healthy", lambda: set(subprocess.run(
+                [*status, *compose.container_ids(service)], check=True, capture_output=True, text=True,
+            ).stdout.split()) == {"healthy"}, 60)
+            moments[f"the end of the old {service}"] = time.monotonic()
+            subprocess.run(["docker", "stop", *old], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(["docker", "rm", *old], check=True, stdout=subprocess.DEVNULL)
+            compose.scale(2, [service])
+            assert not {*old} & {*compose.container_ids(service)}
+        time.sleep(3)
+        responses = load.stop()
+        assert set(count_statuses(responses)) == {200}, describe_failures(responses, moments)
+        return f"{len(responses)} requests, 0 failed"
+
+
 def one_address_takes_little_memory_of_nginx():
     """As many half-sent bodies as an address may have, then as many clients that do not read a response."""
     with Compose() as compose:
@@ -206,4 +229,4 @@ if not shutil.which("docker"):
 if "BINARIES" in os.environ:
     build_images_from_binaries()
 run_checks(nginx_checks_hold_for_the_containers, killed_instances_fail_only_requests_in_flight,
-           one_address_takes_little_memory_of_nginx, two_projects_scale_under_load)
+           roll_out_fails_no_request, one_address_takes_little_memory_of_nginx, two_projects_scale_under_load)
