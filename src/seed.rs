@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use clap::Args;
-use entity::{PasswordHash, fold_case, offer, user};
+use entity::{PasswordHash, lookup_key, offer, user};
 use indicatif::{ProgressBar, ProgressStyle};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -76,8 +76,8 @@ async fn users(
         user::ActiveModel {
             id: NotSet,
             username: Set(name.clone()),
-            username_key: Set(fold_case(name)),
-            email_key: Set(Some(fold_case(&email))),
+            username_key: Set(lookup_key(name)),
+            email_key: Set(Some(lookup_key(&email))),
             email: Set(Some(email)),
             password_hash: Set(hash.clone()),
             created_at: Set(now),

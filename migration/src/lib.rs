@@ -3,6 +3,7 @@
 mod m20261121_000001_tables;
 mod m20261122_000001_idempotency_keys;
 mod m20261126_000001_prices_and_status;
+mod m20261126_000003_username_keys;
 mod m20261126_000006_write_probes;
 mod roles;
 
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_tables::Migration),
             Box::new(m20261122_000001_idempotency_keys::Migration),
             Box::new(m20261126_000001_prices_and_status::Migration),
+            Box::new(m20261126_000003_username_keys::Migration),
             Box::new(m20261126_000006_write_probes::Migration),
         ]
     }

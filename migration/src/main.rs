@@ -35,6 +35,12 @@ enum Command {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    // Best effort: an error of the log must not end the migration.
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(tracing::Level::WARN)
+        .log_internal_errors(false)
+        .init();
     // A missing `.env` is no error.
     let _ = dotenvy::from_path(".env");
     let Cli { command, database_url, roles } = Cli::parse();

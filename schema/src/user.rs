@@ -10,7 +10,7 @@ table_object! {
         /// The identifier of the user.
         #[schema(value_type = i64, example = 1)]
         pub id: Id,
-        /// The name to log in with, unique regardless of case.
+        /// The name to log in with, unique regardless of case and Unicode form.
         #[schema(example = "alice")]
         pub username: String,
         /// The email address, unique regardless of case. In strict mode only the user sees it.

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use entity::{offer, refresh_token, user};
-use sea_orm::{EntityTrait, Iterable, PaginatorTrait, QuerySelect};
+use chrono::Utc;
+use entity::{PasswordHash, offer, refresh_token, user};
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::{EntityTrait, Iterable, PaginatorTrait, QueryOrder, QuerySelect};
 
 use crate::support::database::{Database, Engine, OFFERS_ROLE, USERS_ROLE, migrate, postgres_url};
 use crate::support::process;
@@ -13,6 +15,7 @@ on_every_database!(
     migrates_up_and_down,
     fresh_empties_the_database,
     concurrent_migrations_are_safe,
+    usernames_are_found_in_any_form_after_the_migration,
     unusable_database_is_an_error
 );
 
@@ -57,6 +60,52 @@ async fn fresh_empties_the_database(engine: Engine) {
     assert_eq!(count_users(&database).await, Some(3));
     migrate(database.url(), folder.path(), "fresh").await;
     assert_eq!(count_users(&database).await, Some(0));
+}
+
+async fn usernames_are_found_in_any_form_after_the_migration(engine: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::migrated(engine, folder.path()).await;
+    let is_pending = async || {
+        let list = migrate(database.url(), folder.path(), "status").await.stdout;
+        list.lines().any(|line| line.ends_with("_username_keys pending"))
+    };
+    while !is_pending().await {
+        migrate(database.url(), folder.path(), "down").await;
+    }
+    // Names, and their keys before and after: the second but for one that is taken.
+    let names = [
+        ("Ann", "ann", "ann"),
+        ("ＡＮＮ", "ａｎｎ", "ａｎｎ"),
+        ("e\u{301}ve", "e\u{301}ve", "\u{e9}ve"),
+        ("straẞe", "straße", "strasse"),
+        // The first needs the key that the second has before.
+        ("ｉ", "ｉ", "i"),
+        ("ı", "i", "ı"),
+    ];
+    let rows = database.connect().await;
+    let users = names.map(|(username, key, _)| user::ActiveModel {
+        id: NotSet,
+        username: Set(username.to_owned()),
+        username_key: Set(key.to_owned()),
+        email: Set(None),
+        email_key: Set(None),
+        password_hash: Set(PasswordHash(String::new())),
+        created_at: Set(Utc::now()),
+    });
+    user::Entity::insert_many(users).exec_without_returning(&rows).await.unwrap();
+    let keys = async || {
+        let users = user::Entity::find().order_by_asc(user::Column::Id).all(&rows).await.unwrap();
+        users.into_iter().map(|user| user.username_key).collect::<Vec<_>>()
+    };
+    let output = migrate(database.url(), folder.path(), "up").await;
+    assert_eq!(keys().await, names.map(|(_, _, after)| after));
+    let logged: Vec<_> = output.stderr.lines().filter(|line| line.contains("user=")).collect();
+    assert_eq!(logged.len(), 1, "{}", output.stderr);
+    assert!(logged[0].contains("user=2 other_user=1"), "{}", logged[0]);
+    while !is_pending().await {
+        migrate(database.url(), folder.path(), "down").await;
+    }
+    assert_eq!(keys().await, names.map(|(_, before, _)| before));
 }
 
 async fn concurrent_migrations_are_safe(engine: Engine) {

@@ -2,7 +2,7 @@
 
 use async_graphql::MaybeUndefined;
 use chrono::{SubsecRound, Utc};
-use entity::{PasswordHash, fold_case, insert_row, refresh_token, update_row, user};
+use entity::{PasswordHash, insert_row, lookup_key, refresh_token, update_row, user};
 use schema::{Error, ErrorCode, Result, Viewer, validation::nullable_column};
 use sea_orm::{
     ActiveValue::{self, Set},
@@ -185,12 +185,12 @@ async fn replace_password(
 }
 
 fn set_username(row: &mut user::ActiveModel, username: String) {
-    row.username_key = Set(fold_case(&username));
+    row.username_key = Set(lookup_key(&username));
     row.username = Set(username);
 }
 
 fn set_email(row: &mut user::ActiveModel, email: Option<String>) {
-    row.email_key = Set(email.as_deref().map(fold_case));
+    row.email_key = Set(email.as_deref().map(lookup_key));
     row.email = Set(email);
 }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use async_graphql::dataloader::Loader;
 use entity::{
-    fold_case,
-    user::{Column, Entity},
+    lookup_key,
+    user::{self, Column, Entity},
 };
 use futures_util::future::{try_join, try_join_all};
 use schema::{
@@ -36,16 +36,25 @@ impl Loader<i64> for UserLoader {
     }
 }
 
-/// Loads users by their usernames with the case folded, with one statement.
+/// Loads users by their usernames, with one statement.
 impl Loader<String> for UserLoader {
     type Value = User;
     type Error = Error;
 
     async fn load(&self, names: &[String]) -> BatchResult<String, User> {
-        let rows =
-            Entity::find().filter(Column::UsernameKey.is_in(pad_to_power_of_two(names.to_vec())));
+        let keys = names.iter().flat_map(|name| user::name_keys(name)).collect();
+        let rows = Entity::find().filter(Column::UsernameKey.is_in(pad_to_power_of_two(keys)));
         let users: Vec<User> = SelectRows::new(rows).all(&self.0).await?;
-        Ok(users.into_iter().map(|user| (fold_case(&user.username), user)).collect())
+        let mut by_key: HashMap<String, Vec<User>> = HashMap::new();
+        for user in users {
+            by_key.entry(lookup_key(&user.username)).or_default().push(user);
+        }
+        let found = names.iter().filter_map(|name| {
+            let users = by_key.get(&lookup_key(name))?;
+            let user = user::choose_by_name(name, users, |user| &user.username)?;
+            Some((name.clone(), user.clone()))
+        });
+        Ok(found.collect())
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::hash::Hash;
 
-use entity::{PasswordHash, fold_case, user};
+use entity::{PasswordHash, lookup_key, user};
 use schema::{Error, ErrorCode, Result};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, sea_query::Expr};
 use server::client_ip;
 
 use crate::{
@@ -26,13 +26,9 @@ pub(crate) async fn log_in(
     username: &str,
     password: String,
 ) -> Result<TokenPair> {
-    let attempt = begin_attempt(&state.throttle, Action::Login, fold_case(username), None)?;
+    let attempt = begin_attempt(&state.throttle, Action::Login, lookup_key(username), None)?;
     let slot = state.hasher.acquire_slot()?;
-    // No user has an invalid username, and PostgreSQL rejects text with NUL.
-    let row = match validation::username(username) {
-        None => user::Entity::find_by_name(username).one(&state.database).await?,
-        Some(_) => None,
-    };
+    let row = find_by_username(&state.database, username).await?;
     let stored = row.as_ref().map(|row| row.password_hash.clone());
     // An empty password is hashed too, so that timing reveals nothing.
     let verification = slot.verify_password(password.clone(), stored).await?;
@@ -56,6 +52,21 @@ pub(crate) async fn log_in(
     attempt.succeeded();
     event.user(pair.user).session(pair.session).log(Outcome::Success);
     Ok(pair)
+}
+
+async fn find_by_username(
+    database: &DatabaseConnection,
+    username: &str,
+) -> Result<Option<user::Model>> {
+    // No user has another form of name, and PostgreSQL rejects text with NUL.
+    if !validation::has_username_form(username) {
+        return Ok(None);
+    }
+    let rows = user::Entity::find()
+        .filter(user::Column::UsernameKey.is_in(user::name_keys(username)))
+        .all(database)
+        .await?;
+    Ok(user::choose_by_name(username, rows, |user| &user.username))
 }
 
 /// Begins an attempt to prove an identity by a password.

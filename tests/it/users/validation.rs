@@ -1,10 +1,13 @@
 //! Valid and invalid usernames, emails and passwords, at both ends of each limit.
 
+use serde_json::json;
+
 use crate::support::fixtures::registration_with;
 use crate::support::services::{Services, Topology};
 
 on_every_topology!(
     validates_usernames,
+    rejects_usernames_on_every_way,
     validates_emails,
     validates_passwords,
     unusual_characters_are_not_5xx,
@@ -55,9 +58,53 @@ async fn validates_usernames(topology: Topology) {
         "a\u{2028}b",
         "a\u{7f}b",
         "a\u{85}",
+        // Invisible, bidirectional, private and unassigned characters.
+        "adm\u{200b}in",
+        "adm\u{ad}in",
+        "\u{3164}",
+        "\u{202e}nimda",
+        "\u{e000}",
+        "a\u{378}",
+        // Paths that are an id, another route or none.
+        "123",
+        "１２３",
+        ".",
+        "..",
+        "auth",
+        "Registry",
+        "REFRESH",
+        "logout",
+        "ｐａｓｓｗｏｒｄ",
         &too_long,
     ];
     assert_valid_and_invalid(&services, "username", &valid, &invalid).await;
+}
+
+/// By REST under the name that the body used, and by GraphQL, in new and in changed usernames.
+async fn rejects_usernames_on_every_way(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register("ann").await["id"].to_string();
+    for name in ["adm\u{200b}in", "42", "..", "auth"] {
+        for field in ["username", "login"] {
+            let body = json!({ field: name, "password": "p" });
+            let problem = services.users.post_user(body).await.problem(422);
+            problem.assert_pointers(&[&format!("/{field}")]);
+        }
+        let response = services.users.patch_user("ann", json!({ "username": name })).await;
+        response.problem(422).assert_pointers(&["/username"]);
+        let register = "mutation($name: String!) {
+            register(input: { username: $name, password: \"p\" }) { id }
+        }";
+        let update = "mutation($name: String!, $id: ID!) {
+            updateUser(id: $id, input: { username: $name }) { id }
+        }";
+        for (mutation, variables) in
+            [(register, json!({ "name": name })), (update, json!({ "name": name, "id": ann }))]
+        {
+            let response = services.users.graphql(mutation, variables).await;
+            assert_eq!(response.code(), "INVALID_INPUT", "{name:?}");
+        }
+    }
 }
 
 async fn validates_emails(topology: Topology) {

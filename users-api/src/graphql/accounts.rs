@@ -14,7 +14,8 @@ use crate::{
 /// A new user.
 #[derive(InputObject, ToSchema)]
 pub(crate) struct RegisterInput {
-    /// The name to log in with: 1 to 64 characters without white space, unique regardless of case.
+    /// The name to log in with: 1 to 64 visible characters without white space, unique regardless of
+    /// case and Unicode form. Not digits alone and not a word of a route, such as `auth`.
     #[schema(
         min_length = 1,
         max_length = 64,
@@ -51,7 +52,8 @@ impl RegisterInput {
 /// Fields to update; omitted fields are unchanged.
 #[derive(InputObject, ToSchema)]
 pub(crate) struct UpdateUserInput {
-    /// The name to log in with: 1 to 64 characters without white space, unique regardless of case.
+    /// The name to log in with: 1 to 64 visible characters without white space, unique regardless of
+    /// case and Unicode form. Not digits alone and not a word of a route, such as `auth`.
     #[schema(
         value_type = String,
         required = false,

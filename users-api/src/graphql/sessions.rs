@@ -8,7 +8,7 @@ use crate::{login, sessions::TokenPair, state::UsersState};
 /// Credentials for `authenticate`.
 #[derive(InputObject, ToSchema)]
 pub(crate) struct AuthenticateInput {
-    /// The username, in any case.
+    /// The username, in any case and Unicode form.
     #[schema(example = "alice")]
     username: String,
     /// The password.

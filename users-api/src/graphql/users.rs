@@ -3,7 +3,6 @@
 use async_graphql::{
     ComplexObject, Context, ID, Object, SimpleObject, connection::Connection, parser::types::Field,
 };
-use entity::fold_case;
 use futures_util::future::try_join;
 use schema::{
     DirectJson, Error, ErrorCode, JsonWriter, LoadOwned, PageRequest, PrefetchedOffers, Result,
@@ -87,7 +86,8 @@ impl UserQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The identifier of the user.")] id: Option<ID>,
-        #[graphql(desc = "The name to log in with, in any case.")] username: Option<String>,
+        #[graphql(desc = "The name to log in with, in any case and Unicode form.")]
+        username: Option<String>,
     ) -> Option<Result<DirectJson<User>>> {
         let found = match (id, username) {
             (Some(id), None) => find_by_id(ctx, id::parse(&id)).await,
@@ -198,11 +198,11 @@ pub(crate) async fn require_user(ctx: &Context<'_>, id: i64) -> Result<DirectJso
 
 async fn find_by_username(ctx: &Context<'_>, name: &str) -> Result<Option<DirectJson<User>>> {
     let users = UsersState::from_ctx(ctx);
-    // No user has such a name, and PostgreSQL rejects text with NUL.
-    if validation::username(name).is_some() {
+    // No user has another form of name, and PostgreSQL rejects text with NUL.
+    if !validation::has_username_form(name) {
         return Ok(None);
     }
-    let Some(user) = users.user_by_username.load_owned(fold_case(name)).await? else {
+    let Some(user) = users.user_by_username.load_owned(name.to_owned()).await? else {
         return Ok(None);
     };
     let offers = prefetch_offers(ctx, user.id.0).await;

@@ -192,7 +192,16 @@ mod tests {
     use server::rest::compare_fragment;
 
     use super::*;
-    use crate::graphql::sessions::Session;
+    use crate::{graphql::sessions::Session, validation::RESERVED_USERNAMES};
+
+    #[test]
+    fn no_username_is_a_word_of_a_route() {
+        for path in ApiDoc::openapi().paths.paths.keys() {
+            let word = path.trim_start_matches("/user/").trim_end_matches('/');
+            let refers_to_a_user = word.is_empty() || word.starts_with('{');
+            assert!(refers_to_a_user || RESERVED_USERNAMES.contains(&word), "{path}");
+        }
+    }
 
     #[tokio::test]
     async fn every_document_is_valid() {
