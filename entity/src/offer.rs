@@ -17,11 +17,6 @@ pub struct Model {
     #[sea_orm(column_type = "Text")]
     pub text: String,
     pub created_at: DateTimeUtc,
-    /// The key that the client sent with its request. Unique among the offers of a user; cleared
-    /// when it expires.
-    pub idempotency_key: Option<String>,
-    /// The hash of the request, which identifies its repetition. Cleared with the key.
-    pub fingerprint: Option<String>,
     /// The price in the minor unit of its currency. Null with the currency.
     pub price_amount: Option<i64>,
     pub price_currency: Option<Currency>,

@@ -25,6 +25,8 @@ pub struct Model {
     #[sea_orm(has_many)]
     pub offers: HasMany<super::offer::Entity>,
     #[sea_orm(has_many)]
+    pub idempotency_keys: HasMany<super::idempotency_key::Entity>,
+    #[sea_orm(has_many)]
     pub refresh_tokens: HasMany<super::refresh_token::Entity>,
 }
 

@@ -4,6 +4,7 @@ mod m20261121_000001_tables;
 mod m20261122_000001_idempotency_keys;
 mod m20261126_000001_prices_and_status;
 mod m20261126_000003_username_keys;
+mod m20261126_000004_idempotency_keys_table;
 mod m20261126_000006_write_probes;
 mod roles;
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000001_idempotency_keys::Migration),
             Box::new(m20261126_000001_prices_and_status::Migration),
             Box::new(m20261126_000003_username_keys::Migration),
+            Box::new(m20261126_000004_idempotency_keys_table::Migration),
             Box::new(m20261126_000006_write_probes::Migration),
         ]
     }

@@ -21,8 +21,10 @@ const USERS_RIGHTS: &[&str] =
     &["SELECT, INSERT, UPDATE, DELETE ON users, refresh_tokens, write_probes"];
 /// Rights of offers-api, which reads no password hash, email or session. New tables are to be added
 /// to one of these lists, new columns belong to their table.
-const OFFERS_RIGHTS: &[&str] =
-    &["SELECT, INSERT, UPDATE, DELETE ON offers, write_probes", "SELECT (id) ON users"];
+const OFFERS_RIGHTS: &[&str] = &[
+    "SELECT, INSERT, UPDATE, DELETE ON offers, idempotency_keys, write_probes",
+    "SELECT (id) ON users",
+];
 
 impl Roles {
     /// Gives each role exactly its rights on the tables; does nothing on SQLite.

@@ -23,7 +23,7 @@ async fn database_with_failing_commits() -> DatabaseConnection {
     database.execute(&schema.create_table_from_entity(write_probe::Entity)).await.unwrap();
     let offers = "CREATE TABLE offers (id integer PRIMARY KEY, \
         user_id integer REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED, \
-        title text, text text, created_at text, idempotency_key text, fingerprint text, \
+        title text, text text, created_at text, \
         price_amount integer, price_currency text, status integer DEFAULT 0, updated_at text)";
     database.execute_unprepared(offers).await.unwrap();
     database
@@ -36,8 +36,6 @@ fn offer_of(user_id: i64) -> offer::ActiveModel {
         title: Set("chair".to_owned()),
         text: Set("old".to_owned()),
         created_at: Set(DateTimeUtc::UNIX_EPOCH),
-        idempotency_key: NotSet,
-        fingerprint: NotSet,
         price_amount: NotSet,
         price_currency: NotSet,
         status: NotSet,

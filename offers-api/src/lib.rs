@@ -42,7 +42,7 @@ pub use settings::OffersSettings;
 
 /// The name of the service.
 pub const NAME: &str = "offers-api";
-/// Interval of clearing expired idempotency keys.
+/// Interval of deleting expired idempotency keys.
 const KEY_EXPIRY_INTERVAL: Duration = Duration::from_hours(1);
 
 /// The GraphQL schema of this service.
@@ -147,13 +147,13 @@ pub async fn app(
     }))
 }
 
-/// Clears expired idempotency keys for ever.
+/// Deletes expired idempotency keys for ever.
 async fn expire_keys(database: DatabaseConnection) {
     let mut hours = tokio::time::interval(KEY_EXPIRY_INTERVAL);
     loop {
         hours.tick().await;
-        if let Ok(cleared @ 1..) = idempotency::expire_keys(&database).await {
-            tracing::info!(cleared, "cleared expired idempotency keys");
+        if let Ok(deleted @ 1..) = idempotency::expire_keys(&database).await {
+            tracing::info!(deleted, "deleted expired idempotency keys");
         }
     }
 }

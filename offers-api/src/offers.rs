@@ -56,7 +56,7 @@ pub(crate) struct CreateOfferInput {
     /// The price, if there is one.
     price: Option<MoneyInput>,
     /// An idempotency key, 1 to 255 visible ASCII characters. For 24 hours, a repetition of the
-    /// request with this key returns the original offer.
+    /// request with this key returns the original offer, or an error if it was deleted.
     // REST takes it from a header.
     #[schema(ignore)]
     idempotency_key: Option<String>,
@@ -168,16 +168,14 @@ impl NewOffer {
 
     /// Returns the row to insert.
     pub(crate) fn row(&self) -> offer::ActiveModel {
-        let CreateOfferInput { user_id: _, title, text, price: _, idempotency_key } = &*self.input;
-        let key = idempotency_key.as_ref();
+        let CreateOfferInput { user_id: _, title, text, price: _, idempotency_key: _ } =
+            &*self.input;
         offer::ActiveModel {
             id: NotSet,
             user_id: Set(self.user_id),
             title: Set(title.clone()),
             text: Set(text.clone()),
             created_at: Set(self.created_at),
-            idempotency_key: key.map_or(NotSet, |key| Set(Some(key.clone()))),
-            fingerprint: key.map_or(NotSet, |_| Set(Some(self.fingerprint()))),
             price_amount: Set(self.price.map(|price| price.amount.0)),
             price_currency: Set(self.price.map(|price| price.currency.0)),
             status: NotSet,
@@ -268,8 +266,6 @@ impl OfferChange {
             title,
             text,
             created_at: NotSet,
-            idempotency_key: NotSet,
-            fingerprint: NotSet,
             price_amount: nullable_column(price, |price| price.amount.0),
             price_currency: nullable_column(price, |price| price.currency.0),
             status,
@@ -313,8 +309,8 @@ impl OffersState {
     /// # Errors
     /// `USER_NOT_FOUND`, `IDEMPOTENCY_KEY_REUSED`.
     pub(crate) async fn create(&self, new: NewOffer) -> Result<Offer> {
-        let offer = if new.idempotency_key().is_some() {
-            match idempotency::create_once(&self.database, &new).await? {
+        let offer = if let Some(key) = new.idempotency_key() {
+            match idempotency::create_once(&self.database, &new, key).await? {
                 Created::New(offer) => offer,
                 Created::Replayed(offer) => return Ok(offer),
             }

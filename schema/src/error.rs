@@ -89,7 +89,7 @@ error_codes! {
     KeysUnavailable = "KEYS_UNAVAILABLE",
     /// Too many requests of this kind are waiting: try again later.
     Busy = "BUSY",
-    /// The `Idempotency-Key` was used before, with another request.
+    /// The `Idempotency-Key` was used before, with another request or for an offer that was deleted.
     IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED",
     /// The database cannot be reached: try again later.
     DatabaseUnavailable = "DATABASE_UNAVAILABLE",

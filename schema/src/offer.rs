@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::{Id, Money, Text, Timestamp, rows::table_object};
 
 table_object! {
-    offer hiding idempotency_key, fingerprint;
+    offer hiding;
     /// A classified ad.
     #[graphql(name = "OfferFields")]
     pub struct Offer {

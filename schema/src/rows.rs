@@ -32,12 +32,12 @@ pub trait TableObject: Sized {
 /// which they are selected and the order in which they are read.
 macro_rules! table_object {
     (
-        $entity:ident hiding $($hidden:ident),+;
+        $entity:ident hiding $($hidden:ident),*;
         $(#[$meta:meta])*
         pub struct $name:ident { $($fields:tt)+ }
     ) => {
         $crate::rows::table_object! {
-            @columns [$entity hiding $($hidden),+; $(#[$meta])* $name] [] $($fields)+
+            @columns [$entity hiding $($hidden),*; $(#[$meta])* $name] [] $($fields)+
         }
     };
     // Gives each field its columns, and the expression that makes it of them.
@@ -61,7 +61,7 @@ macro_rules! table_object {
         }
     };
     (
-        @columns [$entity:ident hiding $($hidden:ident),+; $(#[$meta:meta])* $name:ident]
+        @columns [$entity:ident hiding $($hidden:ident),*; $(#[$meta:meta])* $name:ident]
         [$([$(#[$field_meta:meta])* $field:ident: $type:ty = ($($column:ident)+) $value:expr])+]
     ) => {
         direct_json::object! {
@@ -79,7 +79,7 @@ macro_rules! table_object {
         impl From<entity::$entity::Model> for $name {
             fn from(row: entity::$entity::Model) -> Self {
                 // Does not compile if a column is neither a field nor hidden: list it, never add `..`.
-                let entity::$entity::Model { $($($column,)+)+ $($hidden: _,)+ } = row;
+                let entity::$entity::Model { $($($column,)+)+ $($hidden: _,)* } = row;
                 Self { $($field: $value,)+ }
             }
         }

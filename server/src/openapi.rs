@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::StatusCode;
 use schema::{Error, ErrorCode, Security};
 use utoipa::{
     Modify, PartialSchema,
@@ -62,6 +63,10 @@ impl Modify for ErrorResponses {
             let mut by_status: BTreeMap<u16, Vec<ErrorCode>> = BTreeMap::new();
             for code in own.iter().chain(&COMMON_CODES).copied().chain(implied_codes(operation)) {
                 by_status.entry(http_status(code).as_u16()).or_default().push(code);
+                if code == ErrorCode::IdempotencyKeyReused {
+                    // Of the same request, whose offer was deleted.
+                    by_status.entry(StatusCode::CONFLICT.as_u16()).or_default().push(code);
+                }
             }
             for (status, codes) in by_status {
                 let response = RefOr::T(self.response(status, &codes));
@@ -78,7 +83,7 @@ impl ErrorResponses {
             .iter()
             .map(|code| format!("`{}`: {}", code.as_str(), code.description()))
             .collect();
-        let examples = codes.iter().map(|code| (code.as_str(), self.example(*code)));
+        let examples = codes.iter().map(|code| (code.as_str(), self.example(status, *code)));
         let content = Content::builder()
             .schema(Some(Ref::from_schema_name("Problem")))
             .examples_from_iter(examples)
@@ -98,8 +103,9 @@ impl ErrorResponses {
         response
     }
 
-    fn example(&self, code: ErrorCode) -> Example {
-        let error = match self.examples.iter().find(|(of, ..)| *of == code) {
+    fn example(&self, status: u16, code: ErrorCode) -> Example {
+        let mut examples = self.examples.iter();
+        let error = match examples.find(|(of, ..)| *of == code && http_status(code) == status) {
             Some((_, pointer, detail)) => Error::invalid_field(code, pointer, detail),
             None => Error::new(code, code.description()),
         };

@@ -109,6 +109,15 @@ pub fn http_status(code: ErrorCode) -> StatusCode {
     }
 }
 
+/// Returns the HTTP status of an error.
+fn error_status(error: &Error) -> StatusCode {
+    match error.code {
+        // No field is bad: the request is the same, and its offer was deleted.
+        ErrorCode::IdempotencyKeyReused if error.field_errors.is_empty() => StatusCode::CONFLICT,
+        code => http_status(code),
+    }
+}
+
 /// Returns the error for a status that a layer or an extractor answered by itself.
 pub(crate) fn error_for_status(status: StatusCode) -> Error {
     let (code, detail) = match status {
@@ -169,7 +178,7 @@ impl Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        Self::new(http_status(error.code), error)
+        Self::new(error_status(&error), error)
     }
 }
 

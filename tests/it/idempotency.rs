@@ -1,10 +1,10 @@
 //! `Idempotency-Key`: a repeated request creates no second offer.
 
 use chrono::{TimeDelta, Utc};
-use entity::offer::{Column, Entity};
+use entity::idempotency_key::{Column, Entity};
 use futures_util::future::join_all;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 
 use crate::support::client::{ApiClient, HttpResponse, send};
@@ -13,6 +13,7 @@ use crate::support::services::{Services, Topology};
 on_every_topology!(
     repeat_returns_same_offer,
     key_reuse_with_other_body_is_422,
+    key_outlives_its_offer,
     key_expires_after_24h,
 );
 
@@ -95,6 +96,31 @@ async fn key_reuse_with_other_body_is_422(topology: Topology) {
     assert_eq!(count_offers_of(&services, ann["id"].as_i64().unwrap()).await, 2);
 }
 
+async fn key_outlives_its_offer(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register("ann").await;
+    let chair = json!({ "user_id": ann["id"], "title": "chair", "text": "old" });
+    let first = create_with_key(&services.offers, "k-1", &chair).await.expect(201).json();
+    let id = first["id"].to_string();
+    let update = "mutation($id: ID!) { updateOffer(id: $id, input: { title: \"stool\" }) { id } }";
+    services.offers.graphql(update, json!({ "id": id })).await.data();
+    let again = create_with_key(&services.offers, "k-1", &chair).await.expect(201).json();
+    assert_eq!((&again["id"], &again["title"]), (&first["id"], &json!("stool")), "as it is now");
+
+    let delete = "mutation($id: ID!) { deleteOffer(id: $id) }";
+    services.offers.graphql(delete, json!({ "id": id })).await.data();
+    let problem = create_with_key(&services.offers, "k-1", &chair).await.problem(409);
+    assert_eq!(problem.code, "IDEMPOTENCY_KEY_REUSED");
+    let other = json!({ "user_id": ann["id"], "title": "table", "text": "old" });
+    let problem = create_with_key(&services.offers, "k-1", &other).await.problem(422);
+    assert_eq!(problem.code, "IDEMPOTENCY_KEY_REUSED");
+    assert_eq!(count_offers_of(&services, ann["id"].as_i64().unwrap()).await, 0);
+
+    services.users.delete_user(&ann["id"]).await.expect(204);
+    let rows = services.database.connect().await;
+    assert_eq!(Entity::find().count(&rows).await, Ok(0), "the keys go with the user");
+}
+
 async fn key_expires_after_24h(topology: Topology) {
     let services = topology.start_open().await;
     let ann = services.register("ann").await;
@@ -104,7 +130,6 @@ async fn key_expires_after_24h(topology: Topology) {
         let created_at = Utc::now() - TimeDelta::hours(hours);
         Entity::update_many()
             .col_expr(Column::CreatedAt, Expr::value(created_at))
-            .filter(Column::Id.eq(first["id"].as_i64().unwrap()))
             .exec(&services.database.connect().await)
             .await
             .unwrap();

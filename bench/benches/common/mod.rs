@@ -73,8 +73,6 @@ pub(crate) async fn rows() -> Rows {
             title: Set(format!("Offer {number}")),
             text: Set(format!("Something that user {user} no longer needs, number {number}.")),
             created_at: Set(now),
-            idempotency_key: NotSet,
-            fingerprint: NotSet,
             price_amount: NotSet,
             price_currency: NotSet,
             status: NotSet,

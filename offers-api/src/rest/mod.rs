@@ -97,6 +97,11 @@ const ERROR_RESPONSES: ErrorResponses = ErrorResponses {
     examples: &[
         (ErrorCode::InvalidInput, "/user_id", "is missing"),
         (ErrorCode::UserNotFound, "/user_id", "does not refer to an existing user"),
+        (
+            ErrorCode::IdempotencyKeyReused,
+            "/idempotency_key",
+            "was used before, with another request",
+        ),
     ],
 };
 
