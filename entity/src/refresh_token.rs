@@ -23,6 +23,8 @@ pub struct Model {
     /// The time when this generation was issued.
     pub issued_at: DateTimeUtc,
     pub expires_at: DateTimeUtc,
+    /// The time of the login; `None` for a session from before it was recorded.
+    pub opened_at: Option<DateTimeUtc>,
     #[sea_orm(belongs_to, from = "user_id", to = "id", on_delete = "Cascade")]
     pub user: HasOne<super::user::Entity>,
 }

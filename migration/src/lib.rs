@@ -5,6 +5,7 @@ mod m20261122_000001_idempotency_keys;
 mod m20261126_000001_prices_and_status;
 mod m20261126_000003_username_keys;
 mod m20261126_000004_idempotency_keys_table;
+mod m20261126_000005_session_start;
 mod m20261126_000006_write_probes;
 mod roles;
 
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000001_prices_and_status::Migration),
             Box::new(m20261126_000003_username_keys::Migration),
             Box::new(m20261126_000004_idempotency_keys_table::Migration),
+            Box::new(m20261126_000005_session_start::Migration),
             Box::new(m20261126_000006_write_probes::Migration),
         ]
     }

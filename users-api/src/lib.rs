@@ -91,6 +91,8 @@ pub async fn app(
         keys: Arc::clone(&keys),
         access_ttl: ttl("ACCESS_TTL", own.access_ttl)?,
         refresh_ttl: ttl("REFRESH_TTL", own.keys.refresh_ttl)?,
+        session_ttl: ttl("SESSION_TTL", own.session_ttl)?,
+        max_per_user: own.max_sessions,
     });
     let state = Arc::new(UsersState {
         security: settings.security,

@@ -14,8 +14,9 @@ use entity::{PasswordHash, refresh_token, user};
 use futures_util::future::BoxFuture;
 use schema::{Error, Result, Viewer, id};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter,
-    sea_query::{Expr, LockType, Query},
+    ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
+    sea_query::{Expr, ExprTrait, Func, LockType, Query},
 };
 use server::{
     auth::Authenticate,
@@ -43,19 +44,25 @@ pub(crate) struct TokenPair {
     pub(crate) expires_in: i64,
 }
 
-/// The classification of a refresh token that is not the newest.
+/// The classification of a refresh token that was not exchanged.
 #[derive(Debug, PartialEq, Eq)]
 enum Replay {
     /// The response was lost: the successor has not been used.
     LostResponse,
     /// The token was used twice: one of its two users has stolen it.
     Reuse,
+    /// The token is the newest: its session has reached its longest life.
+    SessionExpired,
 }
 
-/// Classifies a refresh token of this generation by the row of its session.
+/// Classifies a refresh token of this generation, which was not exchanged, by the row of its session.
 fn classify_replay(row: &refresh_token::Model, generation: i64, now: DateTime<Utc>) -> Replay {
+    if generation == row.generation {
+        return Replay::SessionExpired;
+    }
     let previous = generation.checked_add(1) == Some(row.generation);
-    let recent = now - row.issued_at <= REUSE_GRACE;
+    // Nor is a time to come recent: then the clock was set back.
+    let recent = (now - row.issued_at).abs() <= REUSE_GRACE;
     if previous && recent { Replay::LostResponse } else { Replay::Reuse }
 }
 
@@ -65,6 +72,10 @@ pub(crate) struct Sessions {
     pub(crate) keys: Arc<KeyStore>,
     pub(crate) access_ttl: Duration,
     pub(crate) refresh_ttl: Duration,
+    /// Longest life of a session, however often it is refreshed.
+    pub(crate) session_ttl: Duration,
+    /// Maximum number of sessions of a user.
+    pub(crate) max_per_user: u32,
 }
 
 impl Sessions {
@@ -84,6 +95,7 @@ impl Sessions {
             .expr(Expr::val(grant.key_id.clone()))
             .expr(Expr::val(now))
             .expr(Expr::val(now + self.refresh_ttl))
+            .expr(Expr::val(now))
             .from(user::Entity)
             .and_where(user::Column::Id.eq(user))
             .and_where(user::Column::PasswordHash.eq(hash.clone()))
@@ -100,31 +112,63 @@ impl Sessions {
                 refresh_token::Column::KeyId,
                 refresh_token::Column::IssuedAt,
                 refresh_token::Column::ExpiresAt,
+                refresh_token::Column::OpenedAt,
             ])
             .select_from(if_hash_unchanged)
             .map_err(Error::internal)?;
         let created = self.database.execute(&insert).await?;
-        if created.rows_affected() == 0 { Ok(None) } else { self.issue(&grant).map(Some) }
+        if created.rows_affected() == 0 {
+            return Ok(None);
+        }
+        self.end_idle_sessions(&grant).await?;
+        self.issue(&grant).map(Some)
+    }
+
+    /// Ends the sessions of the user, other than the new one, that were used least recently, so that
+    /// at most `max_per_user` are left.
+    async fn end_idle_sessions(&self, new: &TokenGrant) -> Result<()> {
+        let idle = refresh_token::Entity::find()
+            .select_only()
+            .column(refresh_token::Column::Id)
+            .filter(refresh_token::Column::UserId.eq(new.user))
+            .filter(refresh_token::Column::Id.ne(new.session))
+            .order_by_desc(refresh_token::Column::IssuedAt)
+            .offset(u64::from(self.max_per_user) - 1)
+            // SQLite has no OFFSET without it.
+            .limit(i64::MAX.unsigned_abs())
+            .into_query();
+        refresh_token::Entity::delete_many()
+            .filter(refresh_token::Column::Id.in_subquery(idle))
+            .exec(&self.database)
+            .await?;
+        Ok(())
     }
 
     /// Exchanges a refresh token for a new pair.
     ///
     /// # Errors
-    /// `INVALID_TOKEN`; a token that was used before ends its session first.
+    /// `INVALID_TOKEN`; a token that was used before, or whose session has reached its longest life,
+    /// ends the session first.
     pub(crate) async fn refresh_session(&self, token: &str) -> Result<TokenPair> {
         let claims = tokens::verify(&self.keys.current(), token, TokenType::Refresh)?;
         let user = id::parse(&claims.sub).ok_or_else(token::invalid_token)?;
         let now = now();
         let next = claims.generation.checked_add(1).ok_or_else(token::invalid_token)?;
         let grant = self.new_grant(claims.sid, user, next, now);
+        let opened_at = Func::coalesce([
+            Expr::col(refresh_token::Column::OpenedAt),
+            Expr::col(refresh_token::Column::IssuedAt),
+        ]);
         let rotated = refresh_token::Entity::update_many()
             .col_expr(refresh_token::Column::Generation, Expr::val(next))
             .col_expr(refresh_token::Column::KeyId, Expr::val(grant.key_id.clone()))
             .col_expr(refresh_token::Column::IssuedAt, Expr::val(now))
             .col_expr(refresh_token::Column::ExpiresAt, Expr::val(now + self.refresh_ttl))
+            .col_expr(refresh_token::Column::OpenedAt, opened_at.clone().into())
             .filter(refresh_token::Column::Id.eq(claims.sid))
             .filter(refresh_token::Column::UserId.eq(user))
             .filter(refresh_token::Column::Generation.eq(claims.generation))
+            .filter(opened_at.gt(now - self.session_ttl))
             .exec(&self.database)
             .await?;
         if rotated.rows_affected == 1 {
@@ -155,13 +199,17 @@ impl Sessions {
                 event.user(user).session(claims.sid).log(Outcome::Failure);
                 Err(token::invalid_token())
             }
+            Replay::SessionExpired => {
+                self.delete_session(claims.sid).await?;
+                Err(token::invalid_token())
+            }
         }
     }
 
-    /// Ends the session of a refresh token of any generation. Does nothing if the token is invalid
-    /// or the session has ended already.
+    /// Ends the session of a refresh token of any generation and time. Does nothing if the token is
+    /// invalid or the session has ended already.
     pub(crate) async fn end_session(&self, token: &str) -> Result<()> {
-        let Ok(claims) = tokens::verify(&self.keys.current(), token, TokenType::Refresh) else {
+        let Ok(claims) = tokens::verify_at_any_time(&self.keys.current(), token) else {
             return Ok(());
         };
         self.delete_session(claims.sid).await?;
@@ -245,6 +293,7 @@ mod tests {
             key_id: String::new(),
             issued_at,
             expires_at: issued_at,
+            opened_at: None,
         };
         let replay = |generation, seconds| {
             classify_replay(&row, generation, issued_at + Duration::seconds(seconds))
@@ -252,6 +301,8 @@ mod tests {
         assert_eq!(replay(4, 0), Replay::LostResponse);
         assert_eq!(replay(4, 10), Replay::LostResponse);
         assert_eq!(replay(4, 11), Replay::Reuse);
+        assert_eq!(replay(4, -3600), Replay::Reuse);
+        assert_eq!(replay(5, 0), Replay::SessionExpired);
         assert_eq!(replay(3, 0), Replay::Reuse);
         assert_eq!(replay(6, 0), Replay::Reuse);
     }

@@ -15,6 +15,12 @@ pub struct UsersSettings {
     /// Lifetime of an access token
     #[arg(long, env, default_value = "10m", value_name = "DURATION", value_parser = settings::parse_duration)]
     pub(crate) access_ttl: Duration,
+    /// Longest life of a session, however often it is refreshed
+    #[arg(long, env, default_value = "365d", value_name = "DURATION", value_parser = settings::parse_duration)]
+    pub(crate) session_ttl: Duration,
+    /// Maximum number of sessions of a user; one more ends the session that was used least recently
+    #[arg(long, env, default_value_t = 100, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_sessions: u32,
     /// Time to wait for an unresponsive offers-api before returning users without offers
     #[arg(long, env, default_value = "400ms", value_name = "DURATION", value_parser = settings::parse_timeout)]
     pub(crate) offers_patience: Duration,

@@ -1,7 +1,7 @@
 //! Signs and verifies the tokens of this service.
 
 use chrono::{DateTime, Duration, Utc};
-use jsonwebtoken::Header;
+use jsonwebtoken::{DecodingKey, Header};
 use schema::{
     Error, Result,
     viewer::{TOKEN_AUDIENCE, TOKEN_ISSUER},
@@ -61,8 +61,21 @@ pub(crate) fn sign(
 /// # Errors
 /// `INVALID_TOKEN`.
 pub(crate) fn verify(keys: &KeySet, token: &str, kind: TokenType) -> Result<Claims> {
+    token::verify(token, public_key(keys, token, kind)?)
+}
+
+/// Verifies a refresh token that this service has signed, which may have expired or be of a time to
+/// come, as after the clock was set back.
+///
+/// # Errors
+/// `INVALID_TOKEN`.
+pub(crate) fn verify_at_any_time(keys: &KeySet, token: &str) -> Result<Claims> {
+    token::verify_at_any_time(token, public_key(keys, token, TokenType::Refresh)?)
+}
+
+fn public_key<'a>(keys: &'a KeySet, token: &str, kind: TokenType) -> Result<&'a DecodingKey> {
     let key = keys.by_id(&token::key_id(token, kind)?).ok_or_else(token::invalid_token)?;
-    token::verify(token, &key.public)
+    Ok(&key.public)
 }
 
 #[cfg(test)]
@@ -104,5 +117,20 @@ mod tests {
         let past = TokenGrant { issued_at: Utc::now() - Duration::minutes(2), ..grant };
         let expired = sign(&keys, TokenType::Access, &past, Duration::minutes(1)).unwrap();
         assert!(verify(&keys, &expired, TokenType::Access).is_err());
+    }
+
+    #[test]
+    fn token_of_any_time_ends_a_session() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = KeyStore::open(folder.path()).unwrap().current();
+        for hours in [-48, 0, 48] {
+            let issued_at = Utc::now() + Duration::hours(hours);
+            let grant = TokenGrant { issued_at, ..grant(&keys) };
+            let sign = |kind| sign(&keys, kind, &grant, Duration::hours(1)).unwrap();
+            let token = sign(TokenType::Refresh);
+            assert_eq!(verify(&keys, &token, TokenType::Refresh).is_ok(), hours == 0);
+            assert_eq!(verify_at_any_time(&keys, &token).unwrap().sid, grant.session);
+            assert!(verify_at_any_time(&keys, &sign(TokenType::Access)).is_err());
+        }
     }
 }
