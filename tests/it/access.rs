@@ -208,7 +208,8 @@ async fn strict_mode_rejects_weak_passwords(topology: Topology) {
     let services = topology.start_strict().await;
     let ann = services.register_and_log_in("ann").await;
     let as_ann = services.users.bearer(&ann.access_token);
-    for weak in ["7 birds", "password", "12345678", "qwertyuiop", "€€€€"] {
+    let weak = ["7 birds", "password", "12345678", "qwertyuiop", "€€€€", "        ", "Classifieds"];
+    for weak in weak {
         let body = registration_with("bob", "password", weak);
         for path in ["/user/registry/", "/user/"] {
             let problem = services.users.post(path, body.clone()).await.problem(422);
@@ -217,6 +218,17 @@ async fn strict_mode_rejects_weak_passwords(topology: Topology) {
         let problem = as_ann.post_password(password_of("ann"), weak).await.problem(422);
         problem.assert_pointers(&["/new_password"]);
     }
+    // The names of the user, who is ann in the second case.
+    for name in ["Ann.Of.Green.Gables", "ann.gables@example.org"] {
+        let body = json!({
+            "username": "ann.of.green.gables", "password": name, "email": "ann.gables@example.org",
+        });
+        let problem = services.users.post_registration(body).await.problem(422);
+        problem.assert_pointers(&["/password"]);
+    }
+    let own_email = email_of("ann");
+    let problem = as_ann.post_password(password_of("ann"), own_email).await.problem(422);
+    problem.assert_pointers(&["/new_password"]);
     let body = registration_with("bob", "password", "8 birdsé");
     services.users.post_registration(body).await.expect(201);
 }

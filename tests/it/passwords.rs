@@ -2,12 +2,17 @@
 
 use entity::user;
 use sea_orm::EntityTrait;
+use sea_orm::sea_query::Expr;
 use serde_json::json;
 
 use crate::support::fixtures::registration;
 use crate::support::services::Topology;
 
-on_every_topology!(passwords_are_stored_as_argon2id, passwords_are_never_returned);
+on_every_topology!(
+    passwords_are_stored_as_argon2id,
+    passwords_are_never_returned,
+    password_is_the_same_in_any_unicode_form,
+);
 
 async fn passwords_are_stored_as_argon2id(topology: Topology) {
     let services = topology.start_open().await;
@@ -49,4 +54,28 @@ async fn passwords_are_never_returned(topology: Topology) {
     }
     // `PATCH` does not change the password, so the old one is still valid.
     services.log_in("ann").await;
+}
+
+async fn password_is_the_same_in_any_unicode_form(topology: Topology) {
+    let services = topology.start_open().await;
+    let (composed, decomposed) = ("caf\u{e9} au lait", "cafe\u{301} au lait");
+    let body = json!({ "login": "ann", "password": decomposed });
+    services.users.post_user(body).await.expect(201);
+    for password in [composed, decomposed] {
+        services.users.post_login("ann", password).await.expect(200);
+    }
+    services.users.post_login("ann", "cafe au lait").await.problem(401);
+
+    // The hash of a password that was stored as it was sent, with the salt `somesaltsomesalt`.
+    let rows = services.database.connect().await;
+    let hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$\
+        WaE9lDaDOqniSH1j+e3i5G02AvTlZs8D6sRKEXIqx0M";
+    let stored =
+        user::Entity::update_many().col_expr(user::Column::PasswordHash, Expr::value(hash));
+    stored.exec(&rows).await.unwrap();
+    services.users.post_login("ann", composed).await.problem(401);
+    services.users.post_login("ann", decomposed).await.expect(200);
+    let user = user::Entity::find().one(&rows).await.unwrap().unwrap();
+    assert_ne!(user.password_hash.0, hash, "it is replaced at the login");
+    services.users.post_login("ann", composed).await.expect(200);
 }

@@ -14,7 +14,7 @@ use server::telemetry;
 
 use crate::{
     login,
-    passwords::{PasswordHasher, Verification},
+    passwords::{self, PasswordHasher, Verification},
     security_log::{Action, Outcome, SecurityEvent},
     state::UsersState,
 };
@@ -122,20 +122,27 @@ pub(crate) async fn delete_user(
 /// Changes the password of a user and ends all their sessions.
 ///
 /// # Errors
-/// `INVALID_CREDENTIALS` if the old password is wrong, `TOO_MANY_REQUESTS` after too many failures,
-/// `BUSY` if too many passwords are being hashed.
+/// `INVALID_INPUT` if the new password is a name of the user, `INVALID_CREDENTIALS` if the old one is
+/// wrong, `TOO_MANY_REQUESTS` after too many failures, `BUSY` if too many passwords are being hashed.
 pub(crate) async fn change_password(
     state: &UsersState,
     id: i64,
-    passwords: PasswordChange,
+    change: PasswordChange,
 ) -> Result<()> {
     // Throttled: a stolen access token must not help to find out the password.
     let attempt = login::begin_attempt(&state.throttle, Action::ChangePassword, id, Some(id))?;
     let slot = state.hasher.acquire_slot()?;
     let event = SecurityEvent::new(Action::ChangePassword).user(id);
     let row = user::Entity::find_by_id(id).one(&state.database).await?;
+    let unfit = row.as_ref().and_then(|row| {
+        let (username, email) = (&row.username, row.email.as_deref());
+        passwords::validate_for_user(state.security, &change.new, username, email)
+    });
+    if let Some(detail) = unfit {
+        return Err(Error::invalid_field(ErrorCode::InvalidInput, "/newPassword", detail));
+    }
     let old = row.map(|row| row.password_hash);
-    let verification = slot.verify_password(passwords.old, old.clone()).await?;
+    let verification = slot.verify_password(change.old, old.clone()).await?;
     let changed = match old.filter(|_| verification != Verification::Mismatch) {
         None => {
             attempt.failed();
@@ -143,11 +150,11 @@ pub(crate) async fn change_password(
         }
         Some(old) => {
             attempt.succeeded();
-            let new = state.hasher.acquire_slot()?.hash_password(passwords.new).await?;
-            let change = replace_password(state.database.clone(), id, old, new);
+            let new = state.hasher.acquire_slot()?.hash_password(change.new).await?;
+            let replacement = replace_password(state.database.clone(), id, old, new);
             // Spawned: a transaction whose client disconnects half way can poison its connection
             // (sqlx issue 4393).
-            telemetry::spawn_instrumented(change).await.map_err(Error::internal)??
+            telemetry::spawn_instrumented(replacement).await.map_err(Error::internal)??
         }
     };
     if !changed {

@@ -41,7 +41,12 @@ impl RegisterInput {
         let Self { username, password, email } = self;
         let mut errors = FieldErrors::default();
         errors.check("/username", &username, validation::username);
-        errors.check("/password", &password, passwords::validator(security));
+        let unfit = passwords::validator(security)(&password).or_else(|| {
+            passwords::validate_for_user(security, &password, &username, email.as_deref())
+        });
+        if let Some(detail) = unfit {
+            errors.push("/password", detail);
+        }
         if let Some(email) = &email {
             errors.check("/email", email, validation::email);
         }

@@ -12,8 +12,6 @@ use argon2::{
 use entity::PasswordHash;
 use schema::{Error, Result};
 
-use super::MAX_BYTES;
-
 /// Largest parameters of a stored hash (KiB of memory, passes, lanes); with larger ones it is
 /// rejected, not computed.
 const MAX_PARAMS: (u32, u32, u32) = (64 * 1024, 8, 4);
@@ -109,16 +107,12 @@ pub(super) fn verify_password(
     let (Some(salt), Some(expected)) = (&parsed.salt, &parsed.hash) else {
         return Verification::Mismatch;
     };
-    // No stored password is longer, and the work must not grow with what a client sends.
-    let (bytes, fits) = match password.as_bytes().get(..MAX_BYTES) {
-        Some(start) => (start, password.len() == MAX_BYTES),
-        None => (password.as_bytes(), true),
-    };
     // Outputs are compared in constant time.
-    let equal =
-        buffer.compute(&argon2, bytes, salt, expected.len()).is_ok_and(|it| it == *expected);
+    let equal = buffer
+        .compute(&argon2, password.as_bytes(), salt, expected.len())
+        .is_ok_and(|it| it == *expected);
     match strength {
-        _ if !equal || !fits => Verification::Mismatch,
+        _ if !equal => Verification::Mismatch,
         Strength::Weak => Verification::MatchNeedsRehash,
         Strength::Good => Verification::Match,
     }
@@ -195,14 +189,5 @@ mod tests {
         assert_eq!(verify(&stored(65 * 1024, 1)), Verification::Mismatch);
         assert_eq!(verify(&PasswordHash("plain".into())), Verification::Mismatch);
         assert_eq!(verify(&PasswordHash("$argon2id$v=19".into())), Verification::Mismatch);
-    }
-
-    #[test]
-    fn overlong_password_does_not_match_by_its_prefix() {
-        let buffer = &mut HashBuffer::default();
-        let long = "a".repeat(MAX_BYTES);
-        let stored = hash_password(&long, buffer).unwrap();
-        assert_eq!(verify_password(&long, &stored, buffer), Verification::Match);
-        assert_eq!(verify_password(&(long + "a"), &stored, buffer), Verification::Mismatch);
     }
 }

@@ -1,12 +1,13 @@
 //! Passwords: rules for new ones, and limits on how many are hashed and queued at once.
 //!
-//! Sources: OWASP ASVS 5.0 V6, NIST SP 800-63B-4 section 3.1.1.2 (length and blocklist, no
-//! composition rules).
+//! Sources: OWASP ASVS 5.0 V6, NIST SP 800-63B-4 section 3.1.1.2 (length, blocklist and normalisation,
+//! no composition rules), RFC 8265 section 4.2.2 (NFC).
 
 mod argon;
 mod common;
 
 use std::{
+    borrow::Cow,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -14,7 +15,8 @@ use std::{
     thread::available_parallelism,
 };
 
-use entity::PasswordHash;
+use entity::{PasswordHash, lookup_key};
+use icu_normalizer::ComposingNormalizerBorrowed;
 use prometheus_client::metrics::gauge::Gauge;
 use schema::{Error, ErrorCode, Result, Security, validation::Validator};
 use tokio::sync::Semaphore;
@@ -25,9 +27,11 @@ pub(crate) use argon::Verification;
 
 /// Maximum length of a password, in bytes.
 pub(crate) const MAX_BYTES: usize = 1024;
-/// Minimum length of a new password in strict mode, in characters. NIST asks for 8 if there is a
-/// second factor.
+/// Minimum length of a new password in strict mode, in characters. NIST asks for 15 where there is no
+/// second factor, as here.
 pub(crate) const MIN_CHARACTERS_STRICT: usize = 8;
+/// Must not be a password.
+const SERVICE_NAME: &str = "classifieds";
 /// Maximum number of hashes that wait for a worker; each takes about 20 ms.
 const MAX_QUEUED: i64 = 50;
 /// Spreads `Retry-After` over 1 to 4 s: clients that return together are rejected together, and slow
@@ -52,10 +56,57 @@ fn validate_strict(password: &str) -> Option<&'static str> {
     if let Some(detail) = validate(password) {
         return Some(detail);
     }
+    let password = normalize(password);
     if password.chars().count() < MIN_CHARACTERS_STRICT {
-        return Some("must have at least 8 characters");
+        Some("must have at least 8 characters")
+    } else if password.trim().is_empty() {
+        Some("must not be blank")
+    } else if is_same(&password, SERVICE_NAME) {
+        Some("must not be the name of the service")
+    } else if common::contains(&password) {
+        Some("is among the most common passwords")
+    } else {
+        None
     }
-    common::contains(password).then_some("is among the most common passwords")
+}
+
+/// Validates that a new password is not a name of its user, which is allowed in spec mode.
+pub(crate) fn validate_for_user(
+    security: Security,
+    password: &str,
+    username: &str,
+    email: Option<&str>,
+) -> Option<&'static str> {
+    let is_name = is_same(password, username) || email.is_some_and(|it| is_same(password, it));
+    let is_strict = security == Security::Strict;
+    (is_strict && is_name).then_some("must not be the username or the email")
+}
+
+/// Returns true if a password is this name, regardless of case, form and surrounding white space.
+fn is_same(password: &str, name: &str) -> bool {
+    lookup_key(password.trim()) == lookup_key(name)
+}
+
+/// Returns the form of a password that is hashed, in which it is the same on every keyboard.
+fn normalize(password: &str) -> Cow<'_, str> {
+    ComposingNormalizerBorrowed::new_nfc().normalize(password)
+}
+
+/// Verifies a password. If it is not normalised, it may also be one from before passwords were.
+fn verify(password: &str, stored: &PasswordHash, buffer: &mut HashBuffer) -> Verification {
+    // No password is longer, and the work must not grow with what a client sends.
+    let start = &password[..password.floor_char_boundary(MAX_BYTES)];
+    let normalized = normalize(start);
+    let verification = match argon::verify_password(&normalized, stored, buffer) {
+        Verification::Mismatch if normalized != start => {
+            match argon::verify_password(start, stored, buffer) {
+                Verification::Mismatch => Verification::Mismatch,
+                _ => Verification::MatchNeedsRehash,
+            }
+        }
+        verification => verification,
+    };
+    if start.len() == password.len() { verification } else { Verification::Mismatch }
 }
 
 /// Hashes a password outside of the service, for demo data.
@@ -117,11 +168,11 @@ pub(crate) struct QueueSlot<'a>(&'a PasswordHasher);
 impl QueueSlot<'_> {
     /// Hashes a new password.
     pub(crate) async fn hash_password(self, password: String) -> Result<PasswordHash> {
-        self.run(move |buffer| argon::hash_password(&password, buffer)).await?
+        self.run(move |buffer| argon::hash_password(&normalize(&password), buffer)).await?
     }
 
-    /// Verifies a password. The cost depends neither on the password nor on whether there is a
-    /// stored hash.
+    /// Verifies a password. The cost depends neither on the password, but that a wrong one that is not
+    /// normalised costs two hashes, nor on whether there is a stored hash.
     pub(crate) async fn verify_password(
         self,
         password: String,
@@ -129,8 +180,7 @@ impl QueueSlot<'_> {
     ) -> Result<Verification> {
         let exists = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.0.dummy_hash.clone());
-        let result =
-            self.run(move |buffer| argon::verify_password(&password, &stored, buffer)).await?;
+        let result = self.run(move |buffer| verify(&password, &stored, buffer)).await?;
         Ok(if exists { result } else { Verification::Mismatch })
     }
 
@@ -187,11 +237,59 @@ mod tests {
 
     #[test]
     fn strict_mode_rejects_short_and_common_passwords() {
-        for bad in ["short", "password", "Password", "12345678", "iloveyou"] {
+        let decomposed = "e\u{301}".repeat(7);
+        let blank = " ".repeat(20);
+        for bad in [
+            "short",
+            "password",
+            "Password",
+            "12345678",
+            "iloveyou",
+            "Classifieds",
+            &decomposed,
+            &blank,
+        ] {
             assert!(validate_strict(bad).is_some(), "{bad}");
         }
         for good in ["correct horse", "пароль от почты"] {
             assert_eq!(validate_strict(good), None, "{good}");
+        }
+    }
+
+    #[test]
+    fn password_is_not_a_name_of_its_user() {
+        let validate = |password| {
+            validate_for_user(Security::Strict, password, "long.username", Some("ann@example.org"))
+        };
+        for bad in ["long.username", "LONG.username ", "ann@EXAMPLE.org"] {
+            assert!(validate(bad).is_some(), "{bad}");
+            let spec = validate_for_user(Security::Spec, bad, "long.username", None);
+            assert_eq!(spec, None);
+        }
+        assert_eq!(validate("long.usernames"), None);
+    }
+
+    #[test]
+    fn password_matches_in_any_unicode_form() {
+        let buffer = &mut HashBuffer::default();
+        let (composed, decomposed) = ("caf\u{e9} au lait", "cafe\u{301} au lait");
+        let stored = argon::hash_password(&normalize(decomposed), buffer).unwrap();
+        assert_eq!(verify(composed, &stored, buffer), Verification::Match);
+        assert_eq!(verify(decomposed, &stored, buffer), Verification::Match);
+        let from_before = argon::hash_password(decomposed, buffer).unwrap();
+        assert_eq!(verify(decomposed, &from_before, buffer), Verification::MatchNeedsRehash);
+        assert_eq!(verify(composed, &from_before, buffer), Verification::Mismatch);
+        assert_eq!(verify("cafe au lait", &stored, buffer), Verification::Mismatch);
+    }
+
+    #[test]
+    fn overlong_password_does_not_match_by_its_prefix() {
+        let buffer = &mut HashBuffer::default();
+        // Three bytes each; normalised, nine.
+        for longest in ["a".repeat(MAX_BYTES), "\u{fb2c}".repeat(MAX_BYTES / 3)] {
+            let stored = argon::hash_password(&normalize(&longest), buffer).unwrap();
+            assert_eq!(verify(&longest, &stored, buffer), Verification::Match);
+            assert_eq!(verify(&(longest + "ab"), &stored, buffer), Verification::Mismatch);
         }
     }
 
