@@ -52,7 +52,7 @@ mod tests {
             let key = lookup_key(&format!("a{c}b"));
             assert_eq!(lookup_key(&key), key, "{c:?}");
             // The capitals of a dotless i have a dot in folding, as in most languages.
-            if !"ı".contains(c) {
+            if !key.contains('ı') {
                 assert_eq!(lookup_key(&key.to_uppercase()), key, "{c:?}");
             }
         }

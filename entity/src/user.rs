@@ -50,7 +50,10 @@ pub fn choose_by_name<T>(
 ) -> Option<T> {
     let (key, legacy_key) = (lookup_key(name), legacy_lookup_key(name));
     let users = users.into_iter().filter(|user| lookup_key(username(user)) == key);
-    users.max_by_key(|user| legacy_lookup_key(username(user)) == legacy_key)
+    users.max_by_key(|user| {
+        let own_legacy_key = legacy_lookup_key(username(user));
+        (own_legacy_key == legacy_key, own_legacy_key == key)
+    })
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_max_level(tracing::Level::WARN)
+        .with_ansi(false)
         .log_internal_errors(false)
         .init();
     // A missing `.env` is no error.
