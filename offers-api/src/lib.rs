@@ -134,6 +134,7 @@ pub async fn app(
         database,
         readiness_queries: vec![
             entity::readiness_query::<entity::offer::Entity>(),
+            entity::readiness_query::<entity::idempotency_key::Entity>(),
             entity::readiness_query::<entity::write_probe::Entity>(),
         ],
         metrics,
