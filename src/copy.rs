@@ -1,11 +1,12 @@
 //! Copies every row to another database, such as from SQLite to PostgreSQL.
 
 use clap::Args;
-use entity::{offer, refresh_token, user};
+use entity::{idempotency_key, offer, refresh_token, user};
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, Database,
-    DatabaseConnection, DbBackend, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
-    sea_query::{Expr, Func, Query},
+    DatabaseConnection, DbBackend, DbErr, DeriveIden, EntityTrait, FromQueryResult,
+    IntoActiveModel, IntoIdentity, QuerySelect,
+    sea_query::{Expr, ExprTrait, Func, Query, ValueTuple},
 };
 use server::{database, metrics::Metrics, output, settings::Settings};
 
@@ -42,10 +43,10 @@ async fn copy(from: &DatabaseConnection, to: &str) -> Result<(), DbErr> {
     let offers = copy_table::<offer::Entity, _>(from, &to, offer::Column::Id).await?;
     let sessions =
         copy_table::<refresh_token::Entity, _>(from, &to, refresh_token::Column::Id).await?;
-    if to.get_database_backend() == DbBackend::Postgres {
-        reset_sequence::<user::Entity>(&to, "users", user::Column::Id).await?;
-        reset_sequence::<offer::Entity>(&to, "offers", offer::Column::Id).await?;
-    }
+    let keys = (idempotency_key::Column::UserId, idempotency_key::Column::Key);
+    copy_table::<idempotency_key::Entity, _>(from, &to, keys).await?;
+    copy_last_id::<user::Entity>(from, &to, user::Column::Id).await?;
+    copy_last_id::<offer::Entity>(from, &to, offer::Column::Id).await?;
     output::print_line(format_args!("copied {users} users, {offers} offers, {sessions} sessions"));
     Ok(())
 }
@@ -54,7 +55,7 @@ async fn copy(from: &DatabaseConnection, to: &str) -> Result<(), DbErr> {
 async fn copy_table<E, A>(
     from: &DatabaseConnection,
     to: &DatabaseConnection,
-    key: E::Column,
+    key: impl IntoIdentity + Clone,
 ) -> Result<usize, DbErr>
 where
     E: EntityTrait<ActiveModel = A>,
@@ -62,32 +63,73 @@ where
     A: ActiveModelTrait<Entity = E> + ActiveModelBehavior + Send,
 {
     let mut copied = 0;
-    let mut last = None;
+    let mut last: Option<ValueTuple> = None;
     loop {
-        let mut page = E::find().cursor_by(key);
+        let mut page = E::find().cursor_by(key.clone());
         if let Some(last) = last.take() {
-            let last: sea_orm::Value = last;
             page.after(last);
         }
         let rows = page.first(ROWS_PER_INSERT).all(from).await?;
         let Some(end) = rows.last().cloned() else { return Ok(copied) };
-        last = end.into_active_model().get(key).into_value();
+        last = end.into_active_model().get_primary_key_value();
         copied += rows.len();
         let rows = rows.into_iter().map(|row| row.into_active_model().reset_all());
         E::insert_many(rows).exec_without_returning(to).await?;
     }
 }
 
-/// Sets the ID sequence of PostgreSQL to the highest copied ID.
-async fn reset_sequence<E: EntityTrait>(
+/// Copies the last ID that was given, which may be that of a deleted row: no ID is ever given again.
+async fn copy_last_id<E: EntityTrait>(
+    from: &DatabaseConnection,
     to: &DatabaseConnection,
-    name: &str,
     key: E::Column,
 ) -> Result<(), DbErr> {
-    let sequence = Func::cust("pg_get_serial_sequence").args([Expr::val(name), Expr::val("id")]);
-    let highest = Func::coalesce([key.max(), Expr::val(1_i64)]);
-    let set = Func::cust("setval").args([sequence.into(), highest.into()]);
+    let table = E::default().table_name().to_owned();
+    let highest = E::find().select_only().expr(key.max()).into_tuple::<Option<i64>>();
+    let highest = highest.one(from).await?.flatten();
+    let last = std::cmp::max(last_id(from, &table).await?, highest);
+    let Some(last) = last else { return Ok(()) };
+    if to.get_database_backend() == DbBackend::Postgres {
+        let set = Func::cust("setval").args([id_sequence(&table), Expr::val(last)]);
+        return to.query_one(Query::select().expr(set)).await.map(drop);
+    }
+    let of_table = Expr::col(SqliteSequence::Name).eq(&table);
+    let mut delete = Query::delete();
+    to.execute(delete.from_table(SqliteSequence::Table).and_where(of_table)).await?;
+    let mut insert = Query::insert();
+    insert
+        .into_table(SqliteSequence::Table)
+        .columns([SqliteSequence::Name, SqliteSequence::Seq])
+        .values_panic([table.into(), last.into()]);
+    to.execute(&insert).await.map(drop)
+}
+
+/// Returns the last ID that was given to a row of a table, `None` if there never was a row.
+async fn last_id(database: &DatabaseConnection, table: &str) -> Result<Option<i64>, DbErr> {
     let mut select = Query::select();
-    select.expr(set).from(E::default());
-    to.query_one(&select).await.map(drop)
+    if database.get_database_backend() == DbBackend::Postgres {
+        let sequence = id_sequence(table).cast_as("regclass");
+        select.expr(Func::cust("pg_sequence_last_value").arg(sequence));
+    } else {
+        select
+            .column(SqliteSequence::Seq)
+            .from(SqliteSequence::Table)
+            .and_where(Expr::col(SqliteSequence::Name).eq(table));
+    }
+    let row = database.query_one(&select).await?;
+    row.map_or(Ok(None), |row| row.try_get_by_index(0))
+}
+
+/// Returns the name of the sequence of the IDs of a table in PostgreSQL.
+fn id_sequence(table: &str) -> Expr {
+    Func::cust("pg_get_serial_sequence").args([Expr::val(table), Expr::val("id")]).into()
+}
+
+/// The table in which SQLite keeps the last IDs (<https://www.sqlite.org/autoinc.html>).
+#[derive(DeriveIden)]
+#[sea_orm(iden = "sqlite_sequence")]
+enum SqliteSequence {
+    Table,
+    Name,
+    Seq,
 }

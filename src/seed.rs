@@ -71,14 +71,37 @@ async fn users(
     now: DateTime<Utc>,
 ) -> Result<Vec<i64>, DbErr> {
     let names: Vec<_> = numbers.map(|number| format!("demo{number}")).collect();
+    insert_users(database, &names, hash, now, true).await?;
+    let found = find_users(database, &names).await?;
+    if found.len() == names.len() {
+        return Ok(found.into_values().collect());
+    }
+    // Another user has the email of a demo user.
+    let missing: Vec<_> = names.iter().filter(|name| !found.contains_key(*name)).cloned().collect();
+    insert_users(database, &missing, hash, now, false).await?;
+    output::print_line(format_args!(
+        "{}: without an email, which another user has",
+        missing.join(", ")
+    ));
+    Ok(find_users(database, &names).await?.into_values().collect())
+}
+
+/// Inserts the users that are missing.
+async fn insert_users(
+    database: &DatabaseConnection,
+    names: &[String],
+    hash: &PasswordHash,
+    now: DateTime<Utc>,
+    with_email: bool,
+) -> Result<(), DbErr> {
     let rows = names.iter().map(|name| {
-        let email = format!("{name}@example.org");
+        let email = with_email.then(|| format!("{name}@example.org"));
         user::ActiveModel {
             id: NotSet,
             username: Set(name.clone()),
             username_key: Set(lookup_key(name)),
-            email_key: Set(Some(lookup_key(&email))),
-            email: Set(Some(email)),
+            email_key: Set(email.as_deref().map(lookup_key)),
+            email: Set(email),
             password_hash: Set(hash.clone()),
             created_at: Set(now),
         }
@@ -86,14 +109,23 @@ async fn users(
     user::Entity::insert_many(rows)
         .on_conflict(OnConflict::new().do_nothing().to_owned())
         .exec_without_returning(database)
-        .await?;
-    user::Entity::find()
+        .await
+        .map(drop)
+}
+
+/// Returns the IDs of the users by the keys of their names.
+async fn find_users(
+    database: &DatabaseConnection,
+    keys: &[String],
+) -> Result<HashMap<String, i64>, DbErr> {
+    let rows: Vec<(String, i64)> = user::Entity::find()
         .select_only()
-        .column(user::Column::Id)
-        .filter(user::Column::UsernameKey.is_in(names))
+        .columns([user::Column::UsernameKey, user::Column::Id])
+        .filter(user::Column::UsernameKey.is_in(keys))
         .into_tuple()
         .all(database)
-        .await
+        .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Inserts the offers that each user lacks.

@@ -15,6 +15,7 @@ mod support;
 mod access;
 mod batching;
 mod concurrency;
+mod copy;
 mod deletion;
 mod durability;
 mod graphql;

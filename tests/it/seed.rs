@@ -1,13 +1,15 @@
 //! `classifieds seed`.
 
-use entity::{offer, user};
-use sea_orm::{EntityTrait, PaginatorTrait};
+use chrono::Utc;
+use entity::{PasswordHash, insert_row, offer, user};
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 use crate::support::database::{Database, Engine};
 use crate::support::services::Topology;
 
 on_every_topology!(demo_users_can_log_in);
-on_every_database!(seed_is_idempotent);
+on_every_database!(seed_is_idempotent, seed_works_where_an_email_is_taken);
 
 async fn seed_is_idempotent(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
@@ -21,6 +23,31 @@ async fn seed_is_idempotent(engine: Engine) {
         let found = offer::Entity::find().count(&rows).await.unwrap();
         assert_eq!(found, u64::from(users) * 4);
         rows.close().await.unwrap();
+    }
+}
+
+async fn seed_works_where_an_email_is_taken(engine: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::migrated(engine, folder.path()).await;
+    let rows = database.connect().await;
+    let email = "demo2@example.org".to_owned();
+    let other = user::ActiveModel {
+        id: NotSet,
+        username: Set("other".to_owned()),
+        username_key: Set("other".to_owned()),
+        email: Set(Some(email.clone())),
+        email_key: Set(Some(email)),
+        password_hash: Set(PasswordHash(String::new())),
+        created_at: Set(Utc::now()),
+    };
+    let other = insert_row(other, &rows).await.unwrap();
+    for _ in 0..2 {
+        database.seed(folder.path(), 3, 2).await;
+        assert_eq!(user::Entity::find().count(&rows).await, Ok(4));
+        let offers = offer::Entity::find().filter(offer::Column::UserId.ne(other.id));
+        assert_eq!(offers.count(&rows).await, Ok(6));
+        let demo2 = user::Entity::find().filter(user::Column::UsernameKey.eq("demo2"));
+        assert_eq!(demo2.one(&rows).await.unwrap().unwrap().email, None);
     }
 }
 
