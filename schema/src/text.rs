@@ -45,7 +45,7 @@ pub fn from_json<T: DeserializeOwned>(json: &Bytes) -> serde_json::Result<T> {
 
 impl Text {
     /// Returns the string, without JSON escapes.
-    fn decode(&self) -> serde_json::Result<Cow<'_, str>> {
+    pub(crate) fn decode(&self) -> serde_json::Result<Cow<'_, str>> {
         match &self.0 {
             Form::String(text) => Ok(Cow::Borrowed(text)),
             Form::Json(json) => serde_json::from_slice(json).map(Cow::Owned),

@@ -4,6 +4,7 @@
 //! others by PostgreSQL's NOTIFY; [`follower`] reads the offers of a notification, and polls for new
 //! ones every few seconds and whenever it could have missed a notification. So an offer is published
 //! late at worst, even if an instance died before it notified, and [`seen_ids`] prevents duplicates.
+//! Where LISTEN is refused, polls find the offers of other instances by themselves.
 
 mod follower;
 mod notify;
@@ -79,7 +80,7 @@ impl Feed {
 
     /// Publishes an offer to the subscribers of this instance, unless it was published before.
     fn publish_local(&self, offer: &Offer) {
-        let is_new = self.seen().insert(offer.id.0);
+        let is_new = self.seen().insert((offer.id.0, offer.created_at.to_utc()));
         if is_new && self.has_subscribers() {
             // The last subscriber may have left meanwhile.
             let _ = self.events.send(Event::Created(Arc::new(offer.clone())));

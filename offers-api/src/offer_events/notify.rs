@@ -19,11 +19,16 @@ const MIN_INTERVAL: Duration = Duration::from_millis(25);
 /// Notifies of the received IDs until the feed is dropped.
 pub(super) async fn notify_loop(database: DatabaseConnection, mut ids: mpsc::Receiver<i64>) {
     let mut batch = Vec::new();
+    let mut is_failing = false;
     while ids.recv_many(&mut batch, MAX_IDS).await > 0 {
         let text: Vec<_> = batch.drain(..).map(|id| id.to_string()).collect();
         let notify = Func::cust("pg_notify").args([Expr::val(CHANNEL), Expr::val(text.join(","))]);
-        if let Err(error) = database.query_one(Query::select().expr(notify)).await {
-            tracing::warn!(%error, "failed to notify other instances of new offers");
+        match database.query_one(Query::select().expr(notify)).await {
+            Ok(_) => is_failing = false,
+            Err(error) if !std::mem::replace(&mut is_failing, true) => {
+                tracing::warn!(%error, "failed to notify other instances of new offers");
+            }
+            Err(_) => (),
         }
         tokio::time::sleep(MIN_INTERVAL).await;
     }

@@ -7,10 +7,12 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::support::client::ApiClient;
+use crate::support::database::migrate_and_grant;
 use crate::support::fixtures::{TestUser, pluck};
 use crate::support::process::Process;
 use crate::support::services::{Services, Topology};
 use crate::support::settings::settings;
+use crate::support::tcp_proxy::{Target, TcpProxy};
 use crate::support::websocket::GraphqlSocket;
 
 on_every_topology!(
@@ -18,6 +20,7 @@ on_every_topology!(
     subscription_filters_by_user,
     rejects_invalid_user_id,
     every_subscriber_gets_each_offer_once,
+    offers_are_delivered_after_the_ids_begin_again,
 );
 
 const ALL: &str = "subscription { offerCreated {
@@ -82,6 +85,26 @@ async fn every_subscriber_gets_each_offer_once(topology: Topology) {
     }
 }
 
+/// `migration fresh` under running services: the ids are those of earlier offers.
+async fn offers_are_delivered_after_the_ids_begin_again(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register_and_log_in("ann").await;
+    let mut socket = services.offers.websocket().await;
+    socket.subscribe("s", ALL).await;
+    for title in ["chair", "table", "last"] {
+        services.create_offer(&ann, title).await;
+    }
+    ids_until(&mut socket, "last").await;
+    migrate_and_grant(services.database.url(), services.folder(), "fresh").await;
+    let ann = services.register("ann").await;
+    let offer = services.offers.create_offer(&ann["id"], "new", "As good as new.").await;
+    assert_eq!(offer.expect(201).json()["id"], 1);
+    assert_eq!(ids_until(&mut socket, "new").await, ["1"]);
+    // Without a notification, as of an instance that died: found by a poll.
+    services.seed(1, 1).await;
+    assert_eq!(ids_until(&mut socket, "Offer 1").await, ["2"]);
+}
+
 /// Returns the sorted ids of the events up to the offer with this title, the last one created.
 async fn ids_until(socket: &mut GraphqlSocket, title: &str) -> Vec<String> {
     let mut ids = Vec::new();
@@ -97,14 +120,40 @@ async fn ids_until(socket: &mut GraphqlSocket, title: &str) -> Vec<String> {
 
 /// Starts another `offers-api` on the same database.
 async fn start_second_instance(services: &Services) -> (Process, ApiClient) {
-    let settings = settings([
+    start_instance(services, &[]).await
+}
+
+async fn start_instance(services: &Services, own: &[(&str, &str)]) -> (Process, ApiClient) {
+    let shared = [
         ("DATABASE_URL", services.database.url()),
         ("HTTP_ADDR", "127.0.0.1:0"),
         ("SECURITY", "spec"),
-    ]);
+    ];
+    let settings = settings(shared.into_iter().chain(own.iter().copied()));
     let mut process = Process::start("offers-api", services.folder(), &settings);
     let url = process.url("offers-api", "http").await;
     (process, ApiClient::new(&url))
+}
+
+/// LISTEN is refused, as some engines do that speak the protocol of `PostgreSQL`.
+#[tokio::test]
+async fn events_cross_instances_without_listen() {
+    let services = Topology::POSTGRES_TWO_PROCESSES.start_open().await;
+    let ann = services.register_and_log_in("ann").await;
+    let mut proxy = TcpProxy::bind();
+    proxy.connect(Target::PostgresWithoutListen(services.database.socket()));
+    let url = services.database.url_at(proxy.address());
+    let (process, deaf) = start_instance(&services, &[("DATABASE_LISTEN_URL", &url)]).await;
+    let mut socket = deaf.websocket().await;
+    socket.subscribe("s", ALL).await;
+    for title in ["chair", "table"] {
+        services.create_offer(&ann, title).await;
+        let event = timeout(Duration::from_secs(5), socket.next_event("s")).await;
+        assert_eq!(event.expect("found by a poll")["offerCreated"]["title"], title);
+    }
+    let logs = process.logs();
+    let refusals = logs.iter().filter(|line| line.contains("LISTEN is refused"));
+    assert_eq!(refusals.count(), 1, "{logs:?}");
 }
 
 async fn create_offer_at(api: &ApiClient, user: &TestUser, title: &str) -> String {

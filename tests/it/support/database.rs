@@ -59,15 +59,7 @@ impl Database {
                     let name = unique_name("template");
                     create(&name, None).await;
                     create_roles().await;
-                    let url = postgres_url(&name);
-                    let settings = settings([
-                        ("DATABASE_URL", &*url),
-                        ("USERS_ROLE", USERS_ROLE),
-                        ("OFFERS_ROLE", OFFERS_ROLE),
-                    ]);
-                    let mut command = command("migration", folder, &settings);
-                    command.arg("up");
-                    process::run_successfully(command).await;
+                    migrate_and_grant(&postgres_url(&name), folder, "up").await;
                     name
                 });
                 Self::postgres(unique_name("test"), Some(template.await)).await
@@ -132,6 +124,15 @@ pub(crate) async fn migrate(url: &str, folder: &Path, subcommand: &str) -> Outpu
     let mut command = command("migration", folder, &settings([("DATABASE_URL", url)]));
     command.arg(subcommand);
     process::run_successfully(command).await
+}
+
+/// As [`migrate`], and grants the roles of the services their rights.
+pub(crate) async fn migrate_and_grant(url: &str, folder: &Path, subcommand: &str) {
+    let settings =
+        settings([("DATABASE_URL", url), ("USERS_ROLE", USERS_ROLE), ("OFFERS_ROLE", OFFERS_ROLE)]);
+    let mut command = command("migration", folder, &settings);
+    command.arg(subcommand);
+    process::run_successfully(command).await;
 }
 
 /// Returns the URL of the `SQLite` database in a folder.

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::task::JoinSet;
 
@@ -13,6 +13,8 @@ use tokio::task::JoinSet;
 pub(crate) enum Target {
     Tcp(String),
     Unix(PathBuf),
+    /// A `PostgreSQL` that does not support LISTEN.
+    PostgresWithoutListen(PathBuf),
 }
 
 /// Forwards connections to a target. While disconnected, it refuses them, as a stopped server does.
@@ -65,7 +67,38 @@ async fn forward(mut client: TcpStream, target: Target) {
     let _ = match target {
         Target::Tcp(address) => copy(&mut client, TcpStream::connect(address).await).await,
         Target::Unix(path) => copy(&mut client, UnixStream::connect(path).await).await,
+        Target::PostgresWithoutListen(path) => {
+            copy_without_listen(&mut client, UnixStream::connect(path).await).await
+        }
     };
+}
+
+/// Answers what contains LISTEN with the error `feature_not_supported`, and that the next statement
+/// may come (`PostgreSQL`, message formats: `ErrorResponse`, `ReadyForQuery`).
+async fn copy_without_listen(
+    client: &mut TcpStream,
+    server: io::Result<UnixStream>,
+) -> io::Result<()> {
+    let fields = b"SERROR\0VERROR\0C0A000\0MLISTEN is not supported\0\0";
+    let length = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
+    let refusal = [b"E", &length[..], fields, b"Z\0\0\0\x05I"].concat();
+    let mut server = server?;
+    let (mut from_client, mut from_server) = ([0; 4096], [0; 4096]);
+    loop {
+        tokio::select! {
+            read = client.read(&mut from_client) => match &from_client[..read?] {
+                [] => return Ok(()),
+                bytes if bytes.windows(6).any(|window| window == b"LISTEN") => {
+                    client.write_all(&refusal).await?;
+                }
+                bytes => server.write_all(bytes).await?,
+            },
+            read = server.read(&mut from_server) => match &from_server[..read?] {
+                [] => return Ok(()),
+                bytes => client.write_all(bytes).await?,
+            },
+        }
+    }
 }
 
 async fn copy(
