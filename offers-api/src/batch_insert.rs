@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use async_graphql::dataloader::Loader;
 use entity::{insert_row, offer};
-use schema::{Error, Offer, Result, batch_loader::BatchResult};
+use schema::{Error, Offer, Result, batch_loader::BatchResult, db_availability::retry_on_conflict};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait, SqlErr};
 
 use crate::{
@@ -32,7 +32,7 @@ impl Loader<NewOffer> for OfferLoader {
 
 async fn insert(database: &DatabaseConnection, new: &[NewOffer]) -> Vec<(NewOffer, Result<Offer>)> {
     if new.len() > 1 {
-        match insert_many(database, new).await {
+        match retry_on_conflict(|| insert_many(database, new)).await {
             Ok(offers) => return offers.into_iter().map(|(new, offer)| (new, Ok(offer))).collect(),
             // Only a statement of its own shows whose user is missing.
             Err(error) if is_foreign_key_violation(&error) => (),
@@ -65,7 +65,7 @@ async fn insert_many(
 }
 
 async fn insert_one(database: &DatabaseConnection, new: &NewOffer) -> Result<Offer> {
-    match insert_row(new.row(), database).await {
+    match retry_on_conflict(|| insert_row(new.row(), database)).await {
         Ok(row) => Ok(row.into()),
         Err(error) if is_foreign_key_violation(&error) => Err(user_not_found()),
         Err(error) => Err(error.into()),

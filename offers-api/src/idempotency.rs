@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{idempotency_key, insert_row, offer};
-use schema::{Error, ErrorCode, Offer, Result};
+use schema::{Error, ErrorCode, Offer, Result, db_availability::retry_on_conflict};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, SqlErr,
     TransactionTrait,
@@ -44,7 +44,9 @@ pub(crate) async fn create_once(
             Some(_) => expire_keys(database).await.map(drop)?,
             None => (),
         }
-        let insert = insert_with_key(database.clone(), new.clone(), key.to_owned());
+        let (database, new, key) = (database.clone(), new.clone(), key.to_owned());
+        let insert =
+            async move { retry_on_conflict(|| insert_with_key(&database, &new, &key)).await };
         // Spawned: a transaction whose client disconnects half way can poison its connection
         // (sqlx issue 4393).
         match telemetry::spawn_instrumented(insert).await.map_err(Error::internal)? {
@@ -82,15 +84,15 @@ async fn replay(
 }
 
 async fn insert_with_key(
-    database: DatabaseConnection,
-    new: NewOffer,
-    key: String,
+    database: &DatabaseConnection,
+    new: &NewOffer,
+    key: &str,
 ) -> Result<offer::Model, DbErr> {
     let transaction = database.begin().await?;
     let row = insert_row(new.row(), &transaction).await?;
     let key = idempotency_key::ActiveModel {
         user_id: Set(row.user_id),
-        key: Set(key),
+        key: Set(key.to_owned()),
         fingerprint: Set(new.fingerprint()),
         offer_id: Set(row.id),
         created_at: Set(row.created_at),

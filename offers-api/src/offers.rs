@@ -15,6 +15,7 @@ use entity::{offer, update_row};
 use schema::{
     BigInt, Currency, Error, ErrorCode, FieldErrors, LoadOwned, Money, Offer, OfferStatus, Page,
     PageRequest, Result, Viewer,
+    db_availability::retry_on_conflict,
     validation::{nullable_column, text as validated_text},
 };
 use sea_orm::{
@@ -327,7 +328,8 @@ impl OffersState {
     /// # Errors
     /// `NOT_FOUND`.
     pub(crate) async fn update(&self, id: i64, change: OfferChange) -> Result<Offer> {
-        match update_row(change.row(id), &self.database).await {
+        let row = change.row(id);
+        match retry_on_conflict(|| update_row(row.clone(), &self.database)).await {
             Ok(row) => Ok(row.into()),
             Err(DbErr::RecordNotUpdated) => Err(offer_not_found()),
             Err(error) => Err(error.into()),
@@ -339,7 +341,8 @@ impl OffersState {
     /// # Errors
     /// `NOT_FOUND`.
     pub(crate) async fn delete(&self, id: i64) -> Result<()> {
-        let deleted = offer::Entity::delete_by_id(id).exec(&self.database).await?;
+        let delete = || offer::Entity::delete_by_id(id).exec(&self.database);
+        let deleted = retry_on_conflict(delete).await?;
         if deleted.rows_affected == 0 { Err(offer_not_found()) } else { Ok(()) }
     }
 }

@@ -15,8 +15,8 @@ const MIN_UPDATE_INTERVAL: Duration = Duration::from_secs(1);
 /// The time of the last server loss, one for the whole process: errors do not name their pool.
 static LAST_SERVER_LOSS: RwLock<Option<Instant>> = RwLock::new(None);
 
-/// Returns the time since the last error that showed that the server was lost or demoted, or that a
-/// write failed for want of room; `None` if there was none. A connection that is older may lead to a
+/// Returns the time since the last error that showed that the server was lost or demoted, that a write
+/// failed for want of room, or that a table was changed; `None` if there was none. A connection that is older may lead to a
 /// former primary that still answers a ping. One of `SQLite` whose commit failed may be left within a
 /// transaction: sqlx rolls back to a savepoint then, and what is written after it is never committed.
 #[must_use]
@@ -55,9 +55,38 @@ pub(crate) fn record_failure(error: &DbErr) -> FailureKind {
             *LAST_WRITE_FAILURE.write().unwrap_or_else(PoisonError::into_inner) = now;
             *LAST_SERVER_LOSS.write().unwrap_or_else(PoisonError::into_inner) = now;
         }
-        FailureKind::Statement | FailureKind::Overloaded => (),
+        FailureKind::StalePlan => {
+            *LAST_SERVER_LOSS.write().unwrap_or_else(PoisonError::into_inner) =
+                Some(Instant::now());
+        }
+        FailureKind::Statement | FailureKind::Overloaded | FailureKind::Conflict => (),
     }
     kind
+}
+
+/// Number of times that a transaction is run if others come first.
+const MAX_ATTEMPTS: u32 = 6;
+/// Time before the second attempt, doubled before each further one.
+const RETRY_DELAY: Duration = Duration::from_millis(4);
+
+/// Runs a statement or a transaction, and runs it again if a concurrent one came first: serialization
+/// failures and deadlocks of PostgreSQL, which other engines report more often.
+///
+/// # Errors
+/// The error of the database, also of a conflict that does not end.
+pub async fn retry_on_conflict<T, F>(mut run: impl FnMut() -> F) -> Result<T, DbErr>
+where
+    F: Future<Output = Result<T, DbErr>>,
+{
+    for attempt in 1..MAX_ATTEMPTS {
+        match run().await {
+            Err(error) if FailureKind::of(&error) == FailureKind::Conflict => {
+                tokio::time::sleep(RETRY_DELAY * (1 << (attempt - 1))).await;
+            }
+            result => return result,
+        }
+    }
+    run().await
 }
 
 /// The cause of a database error.
@@ -67,6 +96,10 @@ pub(crate) enum FailureKind {
     Statement,
     /// The database is too busy or too slow.
     Overloaded,
+    /// A concurrent transaction came first: the same one may succeed now.
+    Conflict,
+    /// A table was changed, and the connection has a prepared statement of the table as it was.
+    StalePlan,
     /// The disk of the database is full, defective or read-only.
     Unwritable,
     /// The server is shutting down, unreachable or read-only.
@@ -91,12 +124,21 @@ impl FailureKind {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
                 Self::Overloaded
             }
+            sqlx::Error::Database(cause) if is_stale_plan(&**cause) => Self::StalePlan,
             sqlx::Error::Database(cause) => {
                 cause.code().map_or(Self::Statement, |code| classify_code(&code))
             }
             _ => Self::Statement,
         }
     }
+}
+
+/// Returns true for the error "cached plan must not change result type". It shares its SQLSTATE with
+/// others, and its text depends on the language of the server. sqlx 0.9 keeps the statement, so each
+/// use of it on this connection would fail (sqlx issue 1250).
+fn is_stale_plan(cause: &dyn sqlx::error::DatabaseError) -> bool {
+    let cause = cause.try_downcast_ref::<sqlx::postgres::PgDatabaseError>();
+    cause.is_some_and(|cause| cause.routine() == Some("RevalidateCachedQuery"))
 }
 
 /// Classifies a result code of SQLite, or an SQLSTATE of PostgreSQL, which has five characters.
@@ -127,6 +169,8 @@ fn classify_sqlite_code(code: u16) -> FailureKind {
 fn classify_sqlstate(code: &str) -> FailureKind {
     match code {
         "25006" | "3D000" => FailureKind::ServerLost,
+        // serialization_failure, deadlock_detected
+        "40001" | "40P01" => FailureKind::Conflict,
         "53300" | "55P03" | "57014" => FailureKind::Overloaded,
         // disk_full, io_error
         "53100" | "58030" => FailureKind::Unwritable,
@@ -152,6 +196,9 @@ mod tests {
         for full in ["8", "10", "13", "14", "1032", "778", "1034", "4874", "526", "53100", "58030"]
         {
             assert_eq!(classify_code(full), FailureKind::Unwritable, "{full}");
+        }
+        for conflict in ["40001", "40P01"] {
+            assert_eq!(classify_code(conflict), FailureKind::Conflict, "{conflict}");
         }
         for wrong in ["23505", "42P01", "2067", "787", "1", "11", "53000x", ""] {
             assert_eq!(classify_code(wrong), FailureKind::Statement, "{wrong}");

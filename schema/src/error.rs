@@ -189,6 +189,14 @@ impl From<DbErr> for Error {
                 tracing::warn!(%error, "database unavailable");
                 "The database cannot be reached at the moment."
             }
+            FailureKind::Conflict => {
+                tracing::warn!(%error, "too many concurrent transactions");
+                "Concurrent requests change the same rows."
+            }
+            FailureKind::StalePlan => {
+                tracing::warn!(%error, "a table was changed: connections are replaced");
+                "The tables of the database were changed just now."
+            }
         };
         Self::new(ErrorCode::DatabaseUnavailable, detail).retry_after(1)
     }

@@ -73,8 +73,8 @@ pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseC
     Ok(db)
 }
 
-/// Returns true if a connection of this age is from after the last loss of the server, and after the
-/// last write that failed for want of room.
+/// Returns true if a connection of this age is from after the last loss of the server, the last write
+/// that failed for want of room, and the last change of a table that was noticed.
 fn is_usable(age: Duration) -> bool {
     schema::db_availability::since_server_loss().is_none_or(|span| age <= span)
 }

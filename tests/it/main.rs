@@ -28,6 +28,7 @@ mod migration;
 mod offers;
 mod outage;
 mod passwords;
+mod postgres;
 mod readme;
 mod schemas;
 mod secrets;

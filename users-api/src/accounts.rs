@@ -3,7 +3,10 @@
 use async_graphql::MaybeUndefined;
 use chrono::{SubsecRound, Utc};
 use entity::{PasswordHash, insert_row, lookup_key, refresh_token, update_row, user};
-use schema::{Error, ErrorCode, Result, Viewer, validation::nullable_column};
+use schema::{
+    Error, ErrorCode, Result, Viewer, db_availability::retry_on_conflict,
+    validation::nullable_column,
+};
 use sea_orm::{
     ActiveValue::{self, Set},
     ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect, SqlErr,
@@ -58,7 +61,7 @@ pub(crate) async fn create_user(
     set_email(&mut row, email);
     let event = SecurityEvent::new(Action::Register);
     let username_key = row.username_key.clone().take();
-    match insert_row(row, database).await {
+    match retry_on_conflict(|| insert_row(row.clone(), database)).await {
         Ok(row) => {
             event.user(row.id).log(Outcome::Success);
             Ok(row)
@@ -92,7 +95,7 @@ pub(crate) async fn update_user(
         set_email(&mut row, email);
     }
     let username_key = row.username_key.clone().take();
-    match update_row(row, database).await {
+    match retry_on_conflict(|| update_row(row.clone(), database)).await {
         Ok(row) => {
             SecurityEvent::new(Action::UpdateUser).user(id).actor(viewer).log(Outcome::Success);
             Ok(row)
@@ -111,7 +114,7 @@ pub(crate) async fn delete_user(
     viewer: Viewer,
     id: i64,
 ) -> Result<()> {
-    let deleted = user::Entity::delete_by_id(id).exec(database).await?;
+    let deleted = retry_on_conflict(|| user::Entity::delete_by_id(id).exec(database)).await?;
     if deleted.rows_affected == 0 {
         return Err(user_not_found());
     }
@@ -151,7 +154,11 @@ pub(crate) async fn change_password(
         Some(old) => {
             attempt.succeeded();
             let new = state.hasher.acquire_slot()?.hash_password(change.new).await?;
-            let replacement = replace_password(state.database.clone(), id, old, new);
+            let database = state.database.clone();
+            let replacement = async move {
+                retry_on_conflict(|| replace_password(&database, id, old.clone(), new.clone()))
+                    .await
+            };
             // Spawned: a transaction whose client disconnects half way can poison its connection
             // (sqlx issue 4393).
             telemetry::spawn_instrumented(replacement).await.map_err(Error::internal)??
@@ -168,7 +175,7 @@ pub(crate) async fn change_password(
 /// Replaces the password hash and ends every session; returns false if the hash is no longer the one
 /// that was verified.
 async fn replace_password(
-    database: DatabaseConnection,
+    database: &DatabaseConnection,
     id: i64,
     old: PasswordHash,
     new: PasswordHash,

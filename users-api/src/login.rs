@@ -3,7 +3,7 @@
 use std::hash::Hash;
 
 use entity::{PasswordHash, lookup_key, user};
-use schema::{Error, ErrorCode, Result};
+use schema::{Error, ErrorCode, Result, db_availability::retry_on_conflict};
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, sea_query::Expr};
 use server::client_ip;
 
@@ -87,11 +87,10 @@ pub(crate) fn begin_attempt(
 /// created for.
 async fn rehash(state: &UsersState, row: &user::Model, password: String) -> Result<PasswordHash> {
     let new = state.hasher.acquire_slot()?.hash_password(password).await?;
-    let updated = user::Entity::update_many()
+    let update = user::Entity::update_many()
         .col_expr(user::Column::PasswordHash, Expr::val(new.clone()))
         .filter(user::Column::Id.eq(row.id))
-        .filter(user::Column::PasswordHash.eq(row.password_hash.clone()))
-        .exec(&state.database)
-        .await?;
+        .filter(user::Column::PasswordHash.eq(row.password_hash.clone()));
+    let updated = retry_on_conflict(|| update.clone().exec(&state.database)).await?;
     Ok(if updated.rows_affected == 1 { new } else { row.password_hash.clone() })
 }

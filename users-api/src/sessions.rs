@@ -12,7 +12,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use entity::{PasswordHash, refresh_token, user};
 use futures_util::future::BoxFuture;
-use schema::{Error, Result, Viewer, id};
+use schema::{Error, Result, Viewer, db_availability::retry_on_conflict, id};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect, QueryTrait,
@@ -116,7 +116,7 @@ impl Sessions {
             ])
             .select_from(if_hash_unchanged)
             .map_err(Error::internal)?;
-        let created = self.database.execute(&insert).await?;
+        let created = retry_on_conflict(|| self.database.execute(&insert)).await?;
         if created.rows_affected() == 0 {
             return Ok(None);
         }
@@ -137,10 +137,9 @@ impl Sessions {
             // SQLite has no OFFSET without it.
             .limit(i64::MAX.unsigned_abs())
             .into_query();
-        refresh_token::Entity::delete_many()
-            .filter(refresh_token::Column::Id.in_subquery(idle))
-            .exec(&self.database)
-            .await?;
+        let end = refresh_token::Entity::delete_many()
+            .filter(refresh_token::Column::Id.in_subquery(idle));
+        retry_on_conflict(|| end.clone().exec(&self.database)).await?;
         Ok(())
     }
 
@@ -159,7 +158,7 @@ impl Sessions {
             Expr::col(refresh_token::Column::OpenedAt),
             Expr::col(refresh_token::Column::IssuedAt),
         ]);
-        let rotated = refresh_token::Entity::update_many()
+        let rotation = refresh_token::Entity::update_many()
             .col_expr(refresh_token::Column::Generation, Expr::val(next))
             .col_expr(refresh_token::Column::KeyId, Expr::val(grant.key_id.clone()))
             .col_expr(refresh_token::Column::IssuedAt, Expr::val(now))
@@ -168,9 +167,8 @@ impl Sessions {
             .filter(refresh_token::Column::Id.eq(claims.sid))
             .filter(refresh_token::Column::UserId.eq(user))
             .filter(refresh_token::Column::Generation.eq(claims.generation))
-            .filter(opened_at.gt(now - self.session_ttl))
-            .exec(&self.database)
-            .await?;
+            .filter(opened_at.gt(now - self.session_ttl));
+        let rotated = retry_on_conflict(|| rotation.clone().exec(&self.database)).await?;
         if rotated.rows_affected == 1 {
             self.issue(&grant)
         } else {
@@ -219,7 +217,8 @@ impl Sessions {
     }
 
     async fn delete_session(&self, session: Uuid) -> Result<()> {
-        refresh_token::Entity::delete_by_id(session).exec(&self.database).await?;
+        let delete = || refresh_token::Entity::delete_by_id(session).exec(&self.database);
+        retry_on_conflict(delete).await?;
         Ok(())
     }
 
