@@ -1,5 +1,7 @@
 //! `classifieds copy`.
 
+use std::path::Path;
+
 use chrono::Utc;
 use entity::{idempotency_key, insert_row, offer, user};
 use sea_orm::ActiveValue::NotSet;
@@ -15,14 +17,13 @@ use crate::support::settings::settings;
 on_every_database!(copies_every_row_and_gives_no_id_again);
 
 /// Copies a database to a new one, and returns a connection to that.
-async fn copy(from: &Database, engine: Engine) -> (DatabaseConnection, Database) {
-    let folder = tempfile::tempdir().unwrap();
-    let to = Database::empty(engine, folder.path()).await;
+async fn copy(from: &Database, engine: Engine, folder: &Path) -> DatabaseConnection {
+    let to = Database::empty(engine, folder).await;
     let settings = settings([("DATABASE_URL", from.url())]);
-    let mut command = command("classifieds", folder.path(), &settings);
+    let mut command = command("classifieds", folder, &settings);
     command.args(["copy", "--to", to.url()]);
     run_successfully(command).await;
-    (to.connect().await, to)
+    to.connect().await
 }
 
 /// Inserts rows like the first ones, and returns their IDs.
@@ -55,7 +56,8 @@ async fn copies_every_row_and_gives_no_id_again(source: Engine) {
         // The newest user and offers are gone: nobody may get their IDs.
         user::Entity::delete_many().filter(user::Column::Id.eq(3)).exec(&rows).await.unwrap();
 
-        let (copied, _to) = copy(&from, target).await;
+        let target_folder = tempfile::tempdir().unwrap();
+        let copied = copy(&from, target, target_folder.path()).await;
         assert_eq!(user::Entity::find().count(&copied).await, Ok(2));
         assert_eq!(offer::Entity::find().count(&copied).await, Ok(4));
         let keys = idempotency_key::Entity::find().all(&copied).await.unwrap();
