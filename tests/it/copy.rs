@@ -17,13 +17,13 @@ use crate::support::settings::settings;
 on_every_database!(copies_every_row_and_gives_no_id_again);
 
 /// Copies a database to a new one, and returns a connection to that.
-async fn copy(from: &Database, engine: Engine, folder: &Path) -> DatabaseConnection {
+async fn copy(from: &Database, engine: Engine, folder: &Path) -> (DatabaseConnection, Database) {
     let to = Database::empty(engine, folder).await;
     let settings = settings([("DATABASE_URL", from.url())]);
     let mut command = command("classifieds", folder, &settings);
     command.args(["copy", "--to", to.url()]);
     run_successfully(command).await;
-    to.connect().await
+    (to.connect().await, to)
 }
 
 /// Inserts rows like the first ones, and returns their IDs.
@@ -57,7 +57,7 @@ async fn copies_every_row_and_gives_no_id_again(source: Engine) {
         user::Entity::delete_many().filter(user::Column::Id.eq(3)).exec(&rows).await.unwrap();
 
         let target_folder = tempfile::tempdir().unwrap();
-        let copied = copy(&from, target, target_folder.path()).await;
+        let (copied, _to) = copy(&from, target, target_folder.path()).await;
         assert_eq!(user::Entity::find().count(&copied).await, Ok(2));
         assert_eq!(offer::Entity::find().count(&copied).await, Ok(4));
         let keys = idempotency_key::Entity::find().all(&copied).await.unwrap();
