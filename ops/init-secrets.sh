@@ -32,6 +32,15 @@ create_password classifieds migration
 create_password users_api users-api
 create_password offers_api offers-api
 
+# The authority may sign for these names alone, and for a year, as its certificates. It keeps its key, so
+# that running clients need no new one.
+if [[ -z $(find authority/ca.pem -mtime -300 2>/dev/null) ]]; then
+    rm -f authority/ca.pem
+    options=()
+    for name in "${names[@]}" users-api offers-api postgres; do options+=(--name "$name"); done
+    certs authority "${options[@]}"
+fi
+
 issue_certificate() { # folder, owner, names
     local folder=$1 owner=$2 options=()
     if [[ -n $(find "$folder/server.pem" -mtime -300 2>/dev/null) ]]; then return; fi

@@ -3,7 +3,7 @@
 use clap::Args;
 use entity::{idempotency_key, offer, refresh_token, user};
 use sea_orm::{
-    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, Database,
+    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, Database,
     DatabaseConnection, DbBackend, DbErr, DeriveIden, EntityTrait, FromQueryResult,
     IntoActiveModel, IntoIdentity, QuerySelect,
     sea_query::{Expr, ExprTrait, Func, Query, ValueTuple},
@@ -23,15 +23,12 @@ pub(crate) struct CopyArgs {
 
 /// Copies every row, and creates the tables if there are none.
 pub(crate) async fn run(settings: &Settings, arguments: &CopyArgs) -> Result<(), String> {
-    let with_setting_name = |error| format!("DATABASE_URL: {error}");
-    let from = database::connect(settings, &Metrics::default()).await.map_err(with_setting_name)?;
-    copy(&from, &arguments.to)
-        .await
-        .map_err(|error| format!("--to: {}", database::redact_url(&error, &arguments.to)))
+    let from = database::connect(settings, &Metrics::default()).await?;
+    copy(&from, &arguments.to).await.map_err(|error| format!("--to: {error}"))
 }
 
 async fn copy(from: &DatabaseConnection, to: &str) -> Result<(), DbErr> {
-    let mut options = ConnectOptions::new(to);
+    let (mut options, _) = database::connect_options(to).map_err(DbErr::Custom)?;
     options.sqlx_logging(false);
     let to = Database::connect(options).await?;
     migration::up(&to).await?;

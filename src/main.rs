@@ -94,11 +94,9 @@ fn defaults(command: clap::Command) -> clap::Command {
 }
 
 async fn migrate(settings: &Settings) -> Result<(), String> {
-    let with_setting_name = |error| format!("DATABASE_URL: {error}");
-    let database =
-        database::connect(settings, &Metrics::default()).await.map_err(with_setting_name)?;
-    migration::up(&database).await.map_err(with_setting_name)?;
-    database.close().await.map_err(with_setting_name)
+    let database = database::connect(settings, &Metrics::default()).await?;
+    migration::up(&database).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
+    database.close().await.map_err(|error| format!("DATABASE_URL: {error}"))
 }
 
 async fn serve(
@@ -125,10 +123,12 @@ async fn serve(
     migrate(settings).await?;
     settings.warn_if_open();
 
-    let offers_client =
-        users_api::OffersClientSettings { offers_url: url(&offers, "/")?, offers_ca: ca.clone() };
+    let offers_client = users_api::OffersClientSettings {
+        offers_url: url(&offers, "/", files)?,
+        offers_ca: ca.clone(),
+    };
     let offers_settings = offers_api::OffersSettings {
-        jwks_url: url(&users, "/.well-known/jwks.json")?,
+        jwks_url: url(&users, "/.well-known/jwks.json", files)?,
         jwks_ca: ca,
         database_listen_url: None,
     };
@@ -165,9 +165,18 @@ fn ensure_certificate(files: &CertificateFiles) -> Result<Option<PathBuf>, Strin
 }
 
 /// Returns the URL at which the other service reaches this one.
-fn url(listeners: &Listeners, path: &str) -> Result<Url, String> {
+///
+/// # Errors
+/// Plain HTTP is off and the certificate is not valid for the address.
+fn url(listeners: &Listeners, path: &str, files: &CertificateFiles) -> Result<Url, String> {
     let base = listeners.http().or_else(|| listeners.https()).unwrap_or_default();
-    Url::parse(&base).and_then(|url| url.join(path)).map_err(|error| format!("{base}: {error}"))
+    let url = Url::parse(&base).and_then(|url| url.join(path));
+    let url = url.map_err(|error| format!("{base}: {error}"))?;
+    if url.scheme() == "https" {
+        let checked = files.check_host(url.host_str().unwrap_or_default());
+        checked.map_err(|error| format!("{error}: the services call each other at {base}"))?;
+    }
+    Ok(url)
 }
 
 /// Prints the links of both services.

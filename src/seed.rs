@@ -34,8 +34,7 @@ pub(crate) struct Arguments {
 /// Inserts the users and offers that are missing.
 pub(crate) async fn run(settings: &Settings, arguments: &Arguments) -> Result<(), String> {
     let with_setting_name = |error| format!("DATABASE_URL: {error}");
-    let database =
-        database::connect(settings, &Metrics::default()).await.map_err(with_setting_name)?;
+    let database = database::connect(settings, &Metrics::default()).await?;
     // One hash for all users: each costs 20 ms.
     let hash = users_api::demo_hash(PASSWORD).map_err(|error| error.detail.into_owned())?;
     let bar = ProgressBar::new(arguments.users.into()).with_style(style());

@@ -5,8 +5,9 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, builder::NonEmptyStringValueParser};
 use migration::Roles;
+use rustix::{fs::Mode, process::umask};
 use sea_orm_migration::sea_orm::{Database, DbErr};
 
 /// Apply, revert or list the migrations of the database
@@ -15,7 +16,7 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     /// Database URL: `postgres://…` or `sqlite://…`
-    #[arg(long, env, global = true, required = false, hide_env_values = true)]
+    #[arg(long, env, global = true, required = false, hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     database_url: Option<String>,
     #[command(flatten)]
     roles: Roles,
@@ -42,8 +43,15 @@ async fn main() -> ExitCode {
         .with_ansi(false)
         .log_internal_errors(false)
         .init();
-    // A missing `.env` is no error.
-    let _ = dotenvy::from_path(".env");
+    // A database file that it creates is for its user alone.
+    umask(Mode::RWXG | Mode::RWXO);
+    match dotenvy::from_path(".env") {
+        Err(error) if !error.not_found() => {
+            let _ = writeln!(io::stderr(), "error: .env: {error}");
+            return ExitCode::from(2);
+        }
+        _ => {}
+    }
     let Cli { command, database_url, roles } = Cli::parse();
     let Some(url) = database_url else {
         let _ = writeln!(io::stderr(), "error: DATABASE_URL is not set");
@@ -61,7 +69,8 @@ async fn main() -> ExitCode {
 
 async fn run(command: &Command, url: &str, roles: &Roles) -> Result<(), String> {
     let with_setting_name = |error: DbErr| format!("DATABASE_URL: {error}");
-    let db = Database::connect(url).await.map_err(with_setting_name)?;
+    // A path with a blank is no URL.
+    let db = Database::connect(url.trim().replace(' ', "%20")).await.map_err(with_setting_name)?;
     let done = match command {
         Command::Up => migration::up(&db).await,
         Command::Down => migration::down(&db).await,

@@ -105,9 +105,11 @@ pub async fn app(
     stopping: watch::Receiver<bool>,
 ) -> Result<AppService, String> {
     let metrics = Metrics::default();
-    let database = database::connect(settings, &metrics)
-        .await
-        .map_err(|error| format!("DATABASE_URL: {error}"))?;
+    let database = database::connect(settings, &metrics).await?;
+    let is_postgres = |url: &String| matches!(database::connect_options(url), Ok((_, None)));
+    if own.database_listen_url.as_ref().is_some_and(|url| !is_postgres(url)) {
+        return Err("DATABASE_LISTEN_URL: must be a URL such as postgres://…".to_owned());
+    }
     let listen_url = own.database_listen_url.as_ref().unwrap_or(&settings.database_url);
     let feed = Feed::start(&database, listen_url);
     let offers = Arc::new(OffersState::new(database.clone(), settings.security, feed, &metrics));

@@ -4,7 +4,8 @@ use std::{any::Any, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
+    body::Bytes,
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
         header::{self, Entry},
@@ -31,9 +32,9 @@ use tower_http::{
     normalize_path::NormalizePath,
     request_id::{MakeRequestId, MakeRequestUuid, RequestId},
     timeout::{RequestBodyDeadlineLayer, TimeoutLayer},
-    trace::{DefaultMakeSpan, DefaultOnRequest, DefaultOnResponse, TraceLayer},
+    trace::TraceLayer,
 };
-use tracing::Level;
+use tracing::Span;
 
 use crate::{
     auth::{self, Authenticator},
@@ -120,11 +121,17 @@ pub fn build(parts: ServiceParts<'_>) -> AppService {
     // layer that is added on its own.
     let router = router.layer((
         TraceLayer::new_for_http()
-            .make_span_with(DefaultMakeSpan::new().level(Level::DEBUG))
-            .on_request(DefaultOnRequest::new().level(Level::TRACE))
+            .make_span_with(request_span)
+            .on_request(|_: &Request, _: &Span| tracing::debug!("request"))
+            .on_body_chunk(|chunk: &Bytes, _: Duration, _: &Span| {
+                tracing::trace!(bytes = chunk.len(), "part of the response body");
+            })
             // Failures are logged where they happen, with their cause.
             .on_failure(())
-            .on_response(DefaultOnResponse::new().level(Level::DEBUG)),
+            .on_eos(())
+            .on_response(|response: &Response, latency: Duration, _: &Span| {
+                tracing::debug!(status = response.status().as_u16(), ?latency, "response");
+            }),
         option_layer(traces::is_enabled().then(|| from_fn(traces::middleware))),
         from_fn_with_state(state, request_middleware),
         CatchPanicLayer::custom(panic_response),
@@ -149,6 +156,13 @@ struct Personal;
 fn mark_personal(mut response: Response) -> Response {
     response.extensions_mut().insert(Personal);
     response
+}
+
+/// Returns the span of the log lines of a request, without its address: a path may contain a name,
+/// and a query string whatever a client has sent.
+fn request_span(request: &Request) -> Span {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    tracing::debug_span!("request", method = %request.method(), route)
 }
 
 /// The state of [`request_middleware`].

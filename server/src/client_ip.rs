@@ -38,8 +38,9 @@ fn resolve_forwarded(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet
     let mut client_ip = peer.to_canonical();
     let values = headers.get_all(FORWARDED).iter().rev();
     let hops = values.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
-    for hop in hops {
-        let Some(hop) = parse_hop(hop.trim()) else { break };
+    // Empty elements of a list are ignored (RFC 9110, section 5.6.1).
+    for hop in hops.map(str::trim).filter(|hop| !hop.is_empty()) {
+        let Some(hop) = parse_hop(hop) else { break };
         if !trusted_proxies.iter().any(|network| network.contains(&client_ip)) {
             break;
         }
@@ -48,9 +49,13 @@ fn resolve_forwarded(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet
     client_ip
 }
 
-/// Parses an address with or without a port, which some proxies add.
+/// Parses an address, with the brackets, port or zone that some proxies add.
 fn parse_hop(hop: &str) -> Option<IpAddr> {
-    hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().map(|hop| hop.ip()).ok())
+    if let Ok(hop) = hop.parse::<SocketAddr>() {
+        return Some(hop.ip());
+    }
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    bare.split('%').next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -77,6 +82,23 @@ mod tests {
         assert_eq!(resolve("10.0.0.1", &["203.0.113.9, 198.51.100.1, 10.0.0.2"]), "198.51.100.1");
         assert_eq!(resolve("::1", &["203.0.113.9", "198.51.100.1:4711"]), "198.51.100.1");
         assert_eq!(resolve("::ffff:10.0.0.1", &["[2001:db8::1]:4711"]), "2001:db8::1");
+    }
+
+    #[test]
+    fn every_form_of_an_address_is_understood() {
+        for (forwarded, client) in [
+            ("198.51.100.1:4711", "198.51.100.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:4711", "2001:db8::1"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("[fe80::1%eth0]", "fe80::1"),
+            ("::ffff:198.51.100.1", "198.51.100.1"),
+            ("198.51.100.1,", "198.51.100.1"),
+            ("198.51.100.1, ,10.0.0.2", "198.51.100.1"),
+        ] {
+            assert_eq!(resolve("10.0.0.1", &[forwarded]), client, "{forwarded}");
+        }
     }
 
     #[test]

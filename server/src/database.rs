@@ -1,10 +1,11 @@
 //! The connection pool.
 
-use std::{path::Path, time::Duration};
+use std::{fmt::Display, path::PathBuf, str::FromStr, time::Duration};
 
+use reqwest::Url;
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbErr,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    ConnectOptions, Database, DatabaseConnection,
+    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
 use crate::{metrics::Metrics, settings::Settings, telemetry::traces};
@@ -19,12 +20,20 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15);
 /// of the throughput.
 const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 
+/// The requirement that a malformed URL breaks.
+const EXPECTED_URL: &str = "must be a URL such as postgres://… or sqlite://…";
+/// The requirement that a database in memory breaks.
+const IN_MEMORY: &str =
+    "must name a file: each connection would have a database in memory of its own";
+
 /// Opens the pool. It connects when it is first used, so a service can start before its database.
 ///
 /// # Errors
-/// Describes the problem with the URL, or with the folder of an SQLite file.
-pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseConnection, DbErr> {
-    let mut options = ConnectOptions::new(&settings.database_url);
+/// Names the setting, and describes the problem with the URL or with the folder of an SQLite file.
+pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseConnection, String> {
+    let with_setting_name = |error: &dyn Display| format!("DATABASE_URL: {error}");
+    let (mut options, sqlite_file) =
+        connect_options(&settings.database_url).map_err(|error| with_setting_name(&error))?;
     options
         .connect_lazy(true)
         .max_connections(settings.database_connections)
@@ -32,9 +41,9 @@ pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseC
         .connect_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
         .sqlx_logging(false);
-    if let Some(file) = sqlite_file(&settings.database_url) {
-        if let Some(folder) = Path::new(file).parent() {
-            std::fs::create_dir_all(folder).map_err(|error| DbErr::Custom(error.to_string()))?;
+    if let Some(file) = sqlite_file {
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| with_setting_name(&error))?;
         }
         options.map_sqlx_sqlite_opts(|options| {
             options
@@ -61,9 +70,7 @@ pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseC
             Box::pin(async move { Ok(usable) })
         });
     }
-    let mut db = Database::connect(options)
-        .await
-        .map_err(|error| DbErr::Custom(redact_url(&error, &settings.database_url)))?;
+    let mut db = Database::connect(options).await.map_err(|error| with_setting_name(&error))?;
     metrics.observe_pool(&db);
     let metrics = metrics.clone();
     db.set_metric_callback(move |info| {
@@ -79,15 +86,71 @@ fn is_usable(age: Duration) -> bool {
     schema::db_availability::since_server_loss().is_none_or(|span| age <= span)
 }
 
-/// Returns the text of the error without the URL, which may contain a password.
-#[must_use]
-pub fn redact_url(error: &DbErr, url: &str) -> String {
-    error.to_string().replace(url, "…")
+/// Returns the options of a URL, and the file of an SQLite database.
+///
+/// # Errors
+/// Describes the problem with the URL, without the URL: it may contain a password.
+pub fn connect_options(url: &str) -> Result<(ConnectOptions, Option<PathBuf>), String> {
+    // A path with a blank is no URL.
+    let url = url.trim().replace(' ', "%20");
+    let parsed = Url::parse(&url).map_err(|_| EXPECTED_URL)?;
+    let file = match url.split_once(':') {
+        Some(("postgres" | "postgresql", _)) => None,
+        Some(("sqlite", _)) => {
+            let options =
+                SqliteConnectOptions::from_str(&url).map_err(|error| error.to_string())?;
+            let mut parameters = parsed.query_pairs();
+            let file = options.get_filename();
+            if file.as_os_str().is_empty()
+                || url.contains(":memory:")
+                || parameters.any(|(name, value)| name == "mode" && value == "memory")
+            {
+                return Err(IN_MEMORY.to_owned());
+            }
+            Some(file.to_owned())
+        }
+        _ => return Err(EXPECTED_URL.to_owned()),
+    };
+    Ok((ConnectOptions::new(url), file))
 }
 
-/// Returns the file of an SQLite URL; `None` for another database.
-fn sqlite_file(url: &str) -> Option<&str> {
-    let rest = url.strip_prefix("sqlite:")?;
-    let rest = rest.strip_prefix("//").unwrap_or(rest);
-    rest.split('?').next()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn path_of_a_url_is_decoded() {
+        for (url, file) in [
+            ("sqlite://data/x.db?mode=rwc", Some("data/x.db")),
+            ("sqlite:data/x.db", Some("data/x.db")),
+            ("sqlite:///srv/x.db", Some("/srv/x.db")),
+            ("sqlite://my%20data/x.db?mode=rwc", Some("my data/x.db")),
+            ("sqlite://my data/x.db?mode=rwc", Some("my data/x.db")),
+            ("postgres://me:secret@localhost/x", None),
+            ("postgresql://localhost:6432/x?host=/tmp", None),
+        ] {
+            let parsed = connect_options(url).map(|(_, file)| file);
+            assert_eq!(parsed.ok().flatten(), file.map(PathBuf::from), "{url}");
+        }
+    }
+
+    #[test]
+    fn error_explains_and_hides_the_url() {
+        for url in [
+            "",
+            " ",
+            "nothing",
+            "mysql://me:secret@localhost/x",
+            "postgres://me:secret@localhost:port/x",
+            "SQLITE://secret.db",
+            "sqlite::memory:",
+            "sqlite://",
+            "sqlite://:memory:",
+            "sqlite://secret.db?mode=memory",
+            "sqlite://secret.db?mode=secret-mode",
+        ] {
+            let error = connect_options(url).err().unwrap_or_else(|| panic!("{url}"));
+            assert!(!error.contains("secret.db") && !error.contains("secret@"), "{error}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{Shutdown, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener},
     time::Duration,
 };
 
@@ -80,18 +80,21 @@ impl Listeners {
 
     /// Prints the addresses of this service to standard output, one a line.
     pub fn print_addresses(&self, service: &str) {
-        for address in [self.http(), self.https()].into_iter().flatten() {
-            output::print_line(format_args!("{service} {address}"));
+        let https = self.https.as_ref().map(|(socket, _)| socket);
+        for (scheme, socket) in [("http", self.http.as_ref()), ("https", https)] {
+            if let Some(address) = socket.and_then(|socket| socket.local_addr().ok()) {
+                output::print_line(format_args!("{service} {scheme}://{address}"));
+            }
         }
     }
 
-    /// Returns the URL for plain HTTP; `None` if it is off.
+    /// Returns a URL for plain HTTP on this machine; `None` if it is off.
     #[must_use]
     pub fn http(&self) -> Option<String> {
         url(self.http.as_ref(), "http")
     }
 
-    /// Returns the URL for HTTPS; `None` if it is off.
+    /// Returns a URL for HTTPS on this machine; `None` if it is off.
     #[must_use]
     pub fn https(&self) -> Option<String> {
         url(self.https.as_ref().map(|(socket, _)| socket), "https")
@@ -213,6 +216,13 @@ fn bind((setting, address): (&str, BindAddress)) -> io::Result<Option<TcpListene
 }
 
 fn url(socket: Option<&TcpListener>, scheme: &str) -> Option<String> {
-    let address = socket?.local_addr().ok()?;
+    let mut address = socket?.local_addr().ok()?;
+    // Clients cannot connect to a wildcard, and no certificate is valid for it.
+    if address.ip().to_canonical().is_unspecified() {
+        address.set_ip(match address.ip().to_canonical() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
     Some(format!("{scheme}://{address}"))
 }

@@ -11,8 +11,9 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
     error::ErrorKind,
 };
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use reqwest::Url;
+use rustix::{fs::Mode, process::umask};
 use schema::Security;
 
 use crate::{output, tls::CertificateFiles};
@@ -131,7 +132,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// An origin as browsers send it (RFC 6454, section 7), or `*` for any.
+/// An origin as browsers send it (RFC 6454, section 6.1), or `*` for any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(pub String);
 
@@ -139,14 +140,17 @@ impl FromStr for Origin {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-        let plain = host.is_some_and(|host| {
-            !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && b != b'/')
-        });
-        if plain || text == "*" {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err("must be an origin such as https://example.org, or *")
+        let text = text.trim();
+        if text == "*" {
+            return Ok(Self(text.to_owned()));
+        }
+        let origin = Url::parse(text).ok().map(|url| url.origin().ascii_serialization());
+        // Browsers send no path. Capitals and a default port are normalized.
+        let has_path =
+            text.split_once("://").is_none_or(|(_, rest)| rest.contains(['/', '?', '#', '@']));
+        match origin {
+            Some(origin) if origin.starts_with("http") && !has_path => Ok(Self(origin)),
+            _ => Err("must be an origin such as https://example.org, without a path, or *"),
         }
     }
 }
@@ -192,9 +196,24 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// Describes the problem with the text.
 pub fn network(text: &str) -> Result<IpNet, &'static str> {
+    let text = text.trim();
     let one = || text.parse::<IpAddr>().map(IpNet::from);
-    text.parse().or_else(|_| one()).map_err(|_| "must be an address, or a network as 10.0.0.0/8")
+    let network = text.parse().or_else(|_| one());
+    match network.map_err(|_| "must be an address, or a network as 10.0.0.0/8")? {
+        // The addresses of clients are compared in this form.
+        IpNet::V6(network) if network.prefix_len() >= IPV4_MAPPED_PREFIX_LEN => {
+            let mapped = network.addr().to_ipv4_mapped();
+            let prefix_len = network.prefix_len() - IPV4_MAPPED_PREFIX_LEN;
+            let ipv4 = mapped.and_then(|address| Ipv4Net::new(address, prefix_len).ok());
+            Ok(ipv4.map_or(IpNet::V6(network), IpNet::V4))
+        }
+        network => Ok(network),
+    }
 }
+
+/// The length of the prefix of IPv6 addresses that stand for IPv4 addresses, in bits (RFC 4291,
+/// section 2.5.5.2).
+const IPV4_MAPPED_PREFIX_LEN: u8 = 96;
 
 /// Parses the flags, the environment and `.env`. `--help` ends the process; a bad value does too,
 /// with one line that names the setting.
@@ -204,7 +223,9 @@ pub fn parse_args<T: CommandFactory + FromArgMatches>(adjust: fn(Command) -> Com
         Err(error) if !error.not_found() => exit_with_error(&format!(".env: {error}")),
         _ => {}
     }
-    let command = adjust(T::command());
+    // Databases and keys that the process creates are for its user alone.
+    umask(Mode::RWXG | Mode::RWXO);
+    let command = ignore_empty_variables(adjust(T::command()));
     let matches = command.try_get_matches().and_then(|matches| T::from_arg_matches(&matches));
     matches.unwrap_or_else(|error| match error.kind() {
         ErrorKind::DisplayHelp
@@ -212,6 +233,20 @@ pub fn parse_args<T: CommandFactory + FromArgMatches>(adjust: fn(Command) -> Com
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
         _ => exit_with_error(&one_line(&error.to_string())),
     })
+}
+
+/// Makes empty variables count as unset: compose files pass on variables that are not set as empty
+/// ones. Except for the database, for which the default would be another one.
+fn ignore_empty_variables(command: Command) -> Command {
+    let ignoring = command.mut_args(|arg| {
+        let value = arg.get_env().and_then(std::env::var_os);
+        if value.is_some_and(|value| value.is_empty()) && arg.get_id() != "database_url" {
+            arg.env(None::<&str>)
+        } else {
+            arg
+        }
+    });
+    ignoring.mut_subcommands(ignore_empty_variables)
 }
 
 /// Ends the process with one line on standard error.
@@ -258,9 +293,38 @@ mod tests {
     }
 
     #[test]
-    fn origins_have_no_path() {
-        assert!("https://example.org:8443".parse::<Origin>().is_ok());
-        for bad in ["", "example.org", "https://", "https://example.org/", "ftp://x"] {
+    fn mapped_network_is_that_of_ipv4() {
+        assert_eq!(network("::ffff:10.0.0.1").unwrap().to_string(), "10.0.0.1/32");
+        assert_eq!(network("::ffff:10.0.0.0/104").unwrap().to_string(), "10.0.0.0/8");
+        assert_eq!(network("2001:db8::1").unwrap().to_string(), "2001:db8::1/128");
+    }
+
+    #[test]
+    fn origin_is_that_which_browsers_send() {
+        for (text, origin) in [
+            ("https://example.org:8443", "https://example.org:8443"),
+            (" HTTPS://App2.Example ", "https://app2.example"),
+            ("https://app3.example:443", "https://app3.example"),
+            ("http://app3.example:80", "http://app3.example"),
+            ("http://app3.example:443", "http://app3.example:443"),
+            ("http://[::1]:8001", "http://[::1]:8001"),
+            ("*", "*"),
+        ] {
+            assert_eq!(text.parse(), Ok(Origin(origin.to_owned())), "{text}");
+        }
+        for bad in [
+            "",
+            "null",
+            "example.org",
+            "https://",
+            "https:example.org",
+            "https://example.org/",
+            "https://example.org?",
+            "https://user@example.org",
+            "https://example.org:99999",
+            "ftp://x",
+            "httpx://x",
+        ] {
             assert!(bad.parse::<Origin>().is_err(), "{bad}");
         }
     }

@@ -8,7 +8,9 @@ use axum_server::tls_rustls::RustlsConfig;
 use clap::Args;
 use rustls::{
     ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    client::verify_server_name,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    server::ParsedCertificate,
 };
 
 /// Interval of checks for changed files.
@@ -53,6 +55,18 @@ impl CertificateFiles {
             }
         });
         Ok(config)
+    }
+
+    /// Checks that a client of this host accepts the certificate.
+    ///
+    /// # Errors
+    /// Names the file and the host.
+    pub fn check_host(&self, host: &str) -> io::Result<()> {
+        let error = |error: &dyn Display| file_error("TLS_CERT", &self.tls_cert, error);
+        let certificate = CertificateDer::from_pem_file(&self.tls_cert).map_err(|e| error(&e))?;
+        let certificate = ParsedCertificate::try_from(&certificate).map_err(|e| error(&e))?;
+        let name = ServerName::try_from(host.trim_matches(['[', ']'])).map_err(|e| error(&e))?;
+        verify_server_name(&certificate, &name).map_err(|e| error(&e))
     }
 
     fn mtimes(&self) -> [Option<SystemTime>; 2] {

@@ -88,9 +88,35 @@ async fn use_secrets(services: &Services) -> Secrets {
     let data = users.query(query).await;
     secrets.add(string_field(&data["authenticate"], "accessToken").rsplit('.').next().unwrap());
 
+    // In the wrong place: a query string, and the variables of a query by GET.
+    secrets.add("in_the_query_string");
+    users.get("/user/ann/?access_token=in_the_query_string").await.expect(200);
+    services.offers.get("/nothing?access_token=in_the_query_string").await.problem(404);
+    let query = "mutation($p:String!){authenticate(input:{username:\"bob\",password:$p}){userId}}";
+    let variables = json!({ "p": "in_the_query_string" }).to_string();
+    let mut url = users.url("/graphql");
+    url.query_pairs_mut().append_pair("query", query).append_pair("variables", &variables);
+    users.get(url.as_str()).await.expect(405);
+
+    // On a WebSocket, whose library logs messages.
+    let (access, _) = secrets.add_session(&users.post_login("bob", "in the document").await.json());
+    let mut socket = users.bearer(&access).websocket().await;
+    let login = "mutation($p: String!) { authenticate(input: { username: \"bob\", password: $p })
+        { accessToken refreshToken } }";
+    let answer = socket.execute(login, json!({ "p": "in the document" })).await;
+    for name in ["accessToken", "refreshToken"] {
+        let token = string_field(&answer["data"]["authenticate"], name);
+        secrets.add(token.rsplit('.').next().unwrap());
+    }
+    let answer = socket.execute(login, json!({ "p": "a wrong password" })).await;
+    assert_eq!(answer["data"], Value::Null);
+
     let rows = services.database.connect().await;
     for user in user::Entity::find().all(&rows).await.unwrap() {
         secrets.add(user.password_hash.0.rsplit('$').next().unwrap());
+    }
+    for email in ["ann", "bob"] {
+        secrets.add(&format!("{email}@example.org"));
     }
     secrets.add("$argon2");
     secrets.add("PRIVATE KEY");
@@ -98,7 +124,9 @@ async fn use_secrets(services: &Services) -> Secrets {
 }
 
 async fn assert_no_secrets(topology: Topology, format: &str) {
-    let services = topology.set("LOG", "trace").set("LOG_FORMAT", format).start().await;
+    // A directive for one module is limited too.
+    let filter = "trace,h2::codec=trace,tungstenite=trace";
+    let services = topology.set("LOG", filter).set("LOG_FORMAT", format).start().await;
     let secrets = use_secrets(&services).await;
     let logs = services.logs();
     assert!(logs.len() > 50, "too few lines: {}", logs.len());

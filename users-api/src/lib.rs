@@ -74,9 +74,7 @@ pub async fn app(
     stopping: watch::Receiver<bool>,
 ) -> Result<AppService, String> {
     let (metrics, users_metrics) = Metrics::new(UsersMetrics::new);
-    let database = database::connect(settings, &metrics)
-        .await
-        .map_err(|error| format!("DATABASE_URL: {error}"))?;
+    let database = database::connect(settings, &metrics).await?;
     let client = client::build(upstream.offers_ca.as_deref())
         .map_err(|error| format!("OFFERS_CA: {error}"))?;
     let UsersMetrics { hashes_queued, hashes_in_progress, offers_client } = users_metrics;

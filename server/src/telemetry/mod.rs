@@ -4,12 +4,14 @@ mod log_format;
 pub(crate) mod log_writer;
 pub(crate) mod traces;
 
-use std::io::IsTerminal;
+use std::{io::IsTerminal, panic};
 
 use opentelemetry::context::FutureExt;
 use tokio::task::JoinHandle;
-use tracing::Instrument;
-use tracing_subscriber::{EnvFilter, filter::ParseError};
+use tracing::{Instrument, Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 use crate::{
     client_ip,
@@ -19,8 +21,21 @@ use log_format::WithTraceIds;
 use log_writer::LogGuard;
 use traces::TracerGuard;
 
-/// Limits on the levels of crates that log headers or values, such as tokens, at finer ones.
-const LEVEL_CAPS: [&str; 4] = ["h2=info", "hyper_util=info", "reqwest=info", "sqlx=info"];
+/// The targets of this workspace: its crates, and the security log. Others may log headers, bodies
+/// or values, such as tokens, at levels finer than `INFO`, which are therefore dropped.
+const OWN_TARGETS: [&str; 11] = [
+    "certs",
+    "classifieds",
+    "direct_json",
+    "entity",
+    "graphql_http",
+    "migration",
+    "offers_api",
+    "schema",
+    "security",
+    "server",
+    "users_api",
+];
 
 /// Keeps logs and traces on; sends the last spans and writes the last log lines when dropped.
 #[must_use = "logs and traces end when it is dropped"]
@@ -35,7 +50,8 @@ pub struct TelemetryGuard {
 /// # Errors
 /// Describes the problem with the log filter or with the settings of the collector.
 pub fn init(name: &'static str, settings: &Settings) -> Result<TelemetryGuard, String> {
-    let filter = parse_filter(&settings.log).map_err(|error| format!("LOG: {error}"))?;
+    let filter = EnvFilter::builder().parse(&settings.log);
+    let filter = filter.map_err(|error| format!("LOG: {error}"))?;
     let ansi = std::io::stderr().is_terminal();
     let (writer, log_guard) = log_writer::start();
     let logs = tracing_subscriber::fmt()
@@ -46,22 +62,27 @@ pub fn init(name: &'static str, settings: &Settings) -> Result<TelemetryGuard, S
         .with_writer(writer);
     let started = match settings.log_format {
         LogFormat::Text => {
-            logs.map_event_format(|format| WithTraceIds::text(format, ansi)).try_init()
+            let logs = logs.map_event_format(|format| WithTraceIds::text(format, ansi));
+            logs.finish().with(filter_fn(may_be_logged)).try_init()
         }
         LogFormat::Json => {
-            logs.json().flatten_event(true).map_event_format(WithTraceIds::json).try_init()
+            let logs = logs.json().flatten_event(true).map_event_format(WithTraceIds::json);
+            logs.finish().with(filter_fn(may_be_logged)).try_init()
         }
     };
     started.map_err(|error| error.to_string())?;
+    // The default hook writes to standard error by itself, where a full pipe would block the task.
+    panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(location, "panicked: {}", panic.payload_as_str().unwrap_or_default());
+    }));
     Ok(TelemetryGuard { _traces: TracerGuard::start_if_configured(name)?, _logs: log_guard })
 }
 
-fn parse_filter(text: &str) -> Result<EnvFilter, ParseError> {
-    let mut filter = EnvFilter::builder().parse(text)?;
-    for directive in LEVEL_CAPS {
-        filter = filter.add_directive(directive.parse()?);
-    }
-    Ok(filter)
+/// Returns false for what [`OWN_TARGETS`] excludes, whatever the log filter says.
+fn may_be_logged(metadata: &Metadata<'_>) -> bool {
+    let own = metadata.target().split("::").next().unwrap_or_default();
+    *metadata.level() <= Level::INFO || OWN_TARGETS.contains(&own)
 }
 
 /// Wraps work that runs in another task, so that its logs and spans belong to the trace of the caller,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::support::process::Process;
+use crate::support::process::{self, Process};
 use crate::support::settings::{Settings, migrated_folder, setting, settings, valid_settings};
 
 /// Starts a binary. Returns `None` if it fails with one log line that names the setting, else what
@@ -50,20 +50,58 @@ async fn invalid_value_aborts_startup_with_one_line() {
     let classifieds = ["classifieds"];
     fs::write(folder.path().join("no.pem"), "nothing").unwrap();
     let cases: &[(&[&str], &str, &[&str])] = &[
-        (&all, "DATABASE_URL", &["", "nothing", "mysql://localhost/x", "sqlite:///no/where.db"]),
+        (
+            &all,
+            "DATABASE_URL",
+            &[
+                "",
+                " ",
+                "nothing",
+                "mysql://localhost/x",
+                "SQLITE://x.db",
+                "sqlite:///no/where.db",
+                "sqlite::memory:",
+                "sqlite://",
+                "sqlite://x.db?mode=memory",
+                "sqlite://x.db?mode=x",
+                "postgres://localhost:port/x",
+            ],
+        ),
+        (&all, "DATABASE_CONNECTIONS", &["0", "-1", "many", " "]),
+        (&all, "WORKERS", &["0", "half", "99999999"]),
+        (&all, "DRAIN", &["0s", "soon", "5"]),
         (&all, "SECURITY", &["loose", "SPEC "]),
         (&all, "LOG", &["=====", "users=loud"]),
         (&all, "LOG_FORMAT", &["xml"]),
-        (&all, "CORS_ORIGINS", &["not an origin", "https://a.example/path"]),
+        (
+            &all,
+            "CORS_ORIGINS",
+            &[
+                "not an origin",
+                "https://a.example/path",
+                "https://a.example/",
+                "ftp://a.example",
+                "null",
+                "https://a.example,,https://b.example",
+            ],
+        ),
+        (&all, "TRUSTED_PROXIES", &["localhost", "10.0.0.0/33", "10.0.0.1:80", "10.0.0.1,,"]),
+        (&all, "INTROSPECTION", &["yes", "ON"]),
+        (&all, "GRAPHIQL", &["true"]),
         (&users, "ACCESS_TTL", &["soon", "-1s", "0s", "10"]),
         (&users, "REFRESH_TTL", &["soon"]),
-        (&users[..1], "OFFERS_CA", &["missing.pem", "no.pem"]),
-        (&services[..1], "OFFERS_URL", &["nothing", "ftp://localhost"]),
+        (&users, "OFFERS_PATIENCE", &["0s", "2m", "soon"]),
+        (&users[..1], "OFFERS_CA", &["missing.pem", "no.pem", "."]),
+        (&services[..1], "OFFERS_URL", &["nothing", "ftp://localhost", "127.0.0.1:8002", " "]),
         (&users, "JWT_KEY_DIR", &["/dev/null/keys"]),
         (&offers, "JWKS_URL", &["nothing", "ftp://localhost"]),
-        (&services, "HTTP_ADDR", &["nothing", "127.0.0.1", "127.0.0.1:99999"]),
+        (&offers, "JWKS_CA", &["missing.pem", "no.pem", "."]),
+        (&offers, "DATABASE_LISTEN_URL", &["nothing", " ", "sqlite://x.db"]),
+        (&services, "HTTP_ADDR", &["nothing", "127.0.0.1", "127.0.0.1:99999", "OFF", " "]),
         (&services, "HTTPS_ADDR", &["nothing"]),
         (&classifieds, "USERS_HTTP_ADDR", &["nothing"]),
+        (&classifieds, "USERS_HTTPS_ADDR", &["nothing"]),
+        (&classifieds, "OFFERS_HTTP_ADDR", &["localhost:8002"]),
         (&classifieds, "OFFERS_HTTPS_ADDR", &["nothing"]),
     ];
     let mut errors = Vec::new();
@@ -103,6 +141,36 @@ async fn https_requires_certificate_files() {
         settings.push(setting("HTTPS_ADDR", "127.0.0.1:0"));
         assert_startup_fails(binary, folder.path(), &settings, "TLS_CERT").await;
     }
+}
+
+#[tokio::test]
+async fn https_requires_readable_certificate_files() {
+    let folder = migrated_folder().await;
+    fs::write(folder.path().join("no.pem"), "nothing").unwrap();
+    for (name, value) in [
+        ("TLS_CERT", "missing.pem"),
+        ("TLS_CERT", "no.pem"),
+        ("TLS_CERT", "."),
+        ("TLS_KEY", "missing.pem"),
+        ("TLS_KEY", "no.pem"),
+    ] {
+        let certs = process::command("certs", folder.path(), &[]);
+        process::run_successfully(certs).await;
+        for binary in ["users-api", "offers-api"] {
+            let mut settings = valid_settings(binary, folder.path());
+            settings.extend([setting("HTTPS_ADDR", "127.0.0.1:0"), setting(name, value)]);
+            assert_startup_fails(binary, folder.path(), &settings, name).await;
+        }
+    }
+}
+
+/// The services could not call each other.
+#[tokio::test]
+async fn classifieds_requires_a_certificate_for_its_own_address() {
+    let folder = migrated_folder().await;
+    let mut own = valid_settings("classifieds", folder.path());
+    own.extend(settings([("OFFERS_HTTP_ADDR", "off"), ("OFFERS_HTTPS_ADDR", "127.0.0.2:0")]));
+    assert_startup_fails("classifieds", folder.path(), &own, "TLS_CERT").await;
 }
 
 #[tokio::test]

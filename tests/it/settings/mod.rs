@@ -1,5 +1,8 @@
 //! Settings of the binaries.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 mod help;
 mod invalid;
 mod precedence;
@@ -57,5 +60,77 @@ async fn classifieds_starts_without_settings() {
     }
     for file in ["data/classifieds.db", "data/keys", "certs/ca.pem", "certs/server.pem"] {
         assert!(folder.path().join(file).exists(), "{file}");
+    }
+}
+
+/// Compose files pass on variables that are not set as empty ones.
+#[tokio::test]
+async fn empty_variable_counts_as_unset() {
+    let both = [
+        "CORS_ORIGINS",
+        "DATABASE_CONNECTIONS",
+        "DRAIN",
+        "GRAPHIQL",
+        "INTROSPECTION",
+        "LOG",
+        "LOG_FORMAT",
+        "SECURITY",
+        "TLS_CERT",
+        "TLS_KEY",
+        "TRUSTED_PROXIES",
+        "WORKERS",
+    ];
+    let users =
+        ["ACCESS_TTL", "JWT_KEY_DIR", "OFFERS_CA", "OFFERS_PATIENCE", "OFFERS_URL", "REFRESH_TTL"];
+    let offers = ["DATABASE_LISTEN_URL", "JWKS_CA", "JWKS_URL"];
+    let folder = migrated_folder().await;
+    for binary in ["users-api", "offers-api", "classifieds"] {
+        let mut settings = valid_settings(binary, folder.path());
+        let names = both.iter().chain(&users).chain(&offers);
+        settings.extend(names.map(|name| setting(name, "")));
+        let mut process = Process::start(binary, folder.path(), &settings);
+        let service = if binary == "classifieds" { "offers-api" } else { binary };
+        let url = process.url(service, "http").await;
+        ApiClient::new(&url).get("/health/ready").await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn sqlite_file_is_at_the_decoded_path_and_private() {
+    for path in ["my%20data/x.db", "my data/x.db"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = valid_settings("classifieds", folder.path());
+        settings.push(setting("DATABASE_URL", &format!("sqlite://{path}?mode=rwc")));
+        let mut process = Process::start("classifieds", folder.path(), &settings);
+        let url = process.url("users-api", "http").await;
+        ApiClient::new(&url).get("/health/ready").await.expect(200);
+        for (file, mode) in
+            [("my data", 0o700), ("my data/x.db", 0o600), ("my data/x.db-wal", 0o600)]
+        {
+            let metadata = fs::metadata(folder.path().join(file)).unwrap();
+            assert_eq!(metadata.permissions().mode() & 0o777, mode, "{file}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn migration_names_its_invalid_settings() {
+    for (env_file, variable, name) in [
+        ("A B=1\nDATABASE_URL=sqlite://q.db?mode=rwc\n", None, ".env"),
+        ("", Some(""), "DATABASE_URL"),
+        ("", Some("nothing"), "DATABASE_URL"),
+        ("", None, "DATABASE_URL"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(".env"), env_file).unwrap();
+        let variable: Vec<_> =
+            variable.map(|value| setting("DATABASE_URL", value)).into_iter().collect();
+        let mut command = process::command("migration", folder.path(), &variable);
+        command.arg("up");
+        let output = process::run(command).await;
+        assert!(!output.status.success());
+        let flag = name.to_lowercase().replace('_', "-");
+        let line = output.stderr.lines().next().unwrap_or_default();
+        assert!(line.contains(name) || line.contains(&flag), "{}", output.stderr);
     }
 }

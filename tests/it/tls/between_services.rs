@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::{HTTPS_ONLY, client_trusting, folder_with_certificates, generate_certificates, start};
 use crate::support::client::ApiClient;
-use crate::support::fixtures::registration;
+use crate::support::fixtures::{password_of, registration, string_field};
 use crate::support::process::Process;
-use crate::support::settings::free_address;
+use crate::support::settings::{free_address, settings};
 
 /// Starts `offers-api` with HTTPS only and `users-api` with `OFFERS_CA`, and returns clients of both.
 async fn start_both(
@@ -56,5 +56,35 @@ async fn users_api_rejects_untrusted_certificates() {
         users.post_registration(registration(name)).await.expect(201);
         let problem = users.get_user(name).await.problem(503);
         assert_eq!(problem.code, "OFFERS_UNAVAILABLE");
+    }
+}
+
+/// The services call each other at a loopback address, for which the certificate is valid.
+#[tokio::test]
+async fn wildcard_address_works_with_https_alone() {
+    for (address, host) in [("0.0.0.0:0", "127.0.0.1"), ("[::]:0", "[::1]"), ("[::1]:0", "[::1]")] {
+        let folder = tempfile::tempdir().unwrap();
+        let own = settings([
+            ("USERS_HTTP_ADDR", "off"),
+            ("OFFERS_HTTP_ADDR", "off"),
+            ("USERS_HTTPS_ADDR", address),
+            ("OFFERS_HTTPS_ADDR", address),
+        ]);
+        let mut process = Process::start("classifieds", folder.path(), &own);
+        let mut clients = Vec::new();
+        for service in ["users-api", "offers-api"] {
+            let url = process.url(service, "https").await;
+            let client = client_trusting(folder.path(), "certs/ca.pem").build().unwrap();
+            let port = url.rsplit(':').next().unwrap();
+            clients.push(ApiClient::with_client(&format!("https://{host}:{port}"), client));
+        }
+        let user = clients[0].post_registration(registration("ann")).await.expect(201).json();
+        let session = clients[0].post_login("ann", password_of("ann")).await.expect(200).json();
+        let offers = clients[1].bearer(&string_field(&session, "access_token"));
+        offers.create_offer(&user["id"], "chair", "old").await.expect(201);
+        let user = clients[0].get_user("ann").await.expect(200).json();
+        assert_eq!(user["offers"][0]["title"], "chair", "{address}");
+        let links = process.stdout().join("\n");
+        assert!(links.contains(&format!("{host}:")), "{links}");
     }
 }
