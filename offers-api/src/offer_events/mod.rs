@@ -4,7 +4,7 @@
 //! others by PostgreSQL's NOTIFY; [`follower`] reads the offers of a notification, and polls for new
 //! ones every few seconds and whenever it could have missed a notification. So an offer is published
 //! late at worst, even if an instance died before it notified, and [`seen_ids`] prevents duplicates.
-//! Where LISTEN is refused, polls find the offers of other instances by themselves.
+//! If LISTEN is refused, polls find the offers of other instances by themselves.
 
 mod follower;
 mod notify;
