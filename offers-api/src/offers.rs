@@ -23,6 +23,7 @@ use sea_orm::{
     ActiveValue::{self, NotSet, Set},
     DbErr, EntityTrait,
 };
+use server::security_log::{Action, SecurityEvent};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
@@ -31,6 +32,11 @@ use crate::{
     idempotency::{self, Created},
     validation,
 };
+
+/// The actions of this service in the security log, which are refused by the access rules alone.
+pub(crate) const CREATE_OFFER: Action = Action { name: "create_offer", failure: "authz_fail" };
+pub(crate) const UPDATE_OFFER: Action = Action { name: "update_offer", failure: "authz_fail" };
+pub(crate) const DELETE_OFFER: Action = Action { name: "delete_offer", failure: "authz_fail" };
 
 /// A new offer.
 #[derive(Debug, InputObject, ToSchema)]
@@ -294,13 +300,29 @@ impl OffersState {
         Ok(self.offer_pages.load_owned((user_id, page)).await?.unwrap_or_default())
     }
 
-    /// Requires that the viewer may change the offer, and returns its id.
+    /// Requires a token in strict mode. A rejection is logged.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`.
+    pub(crate) fn require_token(&self, action: Action, viewer: Viewer) -> Result<()> {
+        let token = viewer.require_authenticated_if_strict(self.security);
+        token.inspect_err(|error| SecurityEvent::new(action).log_refusal(error))
+    }
+
+    /// Requires that the viewer may change the offer, and returns its id. A rejection is logged.
     ///
     /// # Errors
     /// `NOT_FOUND`, `UNAUTHENTICATED`, `FORBIDDEN`.
-    pub(crate) async fn authorize_owner(&self, id: Option<i64>, viewer: Viewer) -> Result<i64> {
+    pub(crate) async fn authorize_owner(
+        &self,
+        action: Action,
+        id: Option<i64>,
+        viewer: Viewer,
+    ) -> Result<i64> {
         let offer = self.find(id).await?.ok_or_else(offer_not_found)?;
-        viewer.authorize_as(self.security, offer.user_id.0)?;
+        viewer.authorize_as(self.security, offer.user_id.0).inspect_err(|error| {
+            SecurityEvent::new(action).user(offer.user_id.0).actor(viewer).log_refusal(error);
+        })?;
         Ok(offer.id.0)
     }
 

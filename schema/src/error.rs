@@ -71,7 +71,7 @@ error_codes! {
     PayloadTooLarge = "PAYLOAD_TOO_LARGE",
     /// The request body is not JSON.
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE",
-    /// Too many failed attempts: retry after the seconds in `Retry-After`.
+    /// Too many attempts: retry after the seconds in `Retry-After`.
     TooManyRequests = "TOO_MANY_REQUESTS",
     /// The document is not GraphQL.
     GraphqlParseFailed = "GRAPHQL_PARSE_FAILED",

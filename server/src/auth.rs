@@ -12,7 +12,10 @@ use axum::{
 use futures_util::future::BoxFuture;
 use schema::{Error, ErrorCode, Result, Viewer};
 
-use crate::problem::Problem;
+use crate::{
+    problem::Problem,
+    security_log::{Action, SecurityEvent},
+};
 
 /// Verifies access tokens.
 pub trait Authenticate: Send + Sync + 'static {
@@ -44,6 +47,18 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>> {
     Ok(Some(token.trim()))
 }
 
+/// The use of an access token in the security log.
+const USE_TOKEN: Action = Action { name: "use_token", failure: "authz_fail" };
+
+/// Returns the user of an access token. A refused token is logged.
+///
+/// # Errors
+/// As [`Authenticate::authenticate`].
+pub(crate) async fn authenticate(authenticator: &Authenticator, token: &str) -> Result<Viewer> {
+    let viewer = authenticator.authenticate(token).await;
+    viewer.inspect_err(|error| SecurityEvent::new(USE_TOKEN).log_refusal(error))
+}
+
 /// Adds the [`Viewer`] to the request, or responds with the error of [`Authenticate`].
 pub(crate) async fn require_valid_token(
     State(authenticator): State<Authenticator>,
@@ -70,7 +85,7 @@ pub(crate) async fn ignore_invalid_token(
 async fn identify_viewer(authenticator: &Authenticator, headers: &HeaderMap) -> Result<Viewer> {
     match bearer_token(headers)? {
         None => Ok(Viewer::Anonymous),
-        Some(token) => authenticator.authenticate(token).await,
+        Some(token) => authenticate(authenticator, token).await,
     }
 }
 

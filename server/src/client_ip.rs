@@ -26,6 +26,18 @@ pub fn scope<F: Future>(client_ip: Option<IpAddr>, future: F) -> impl Future<Out
     CLIENT_IP.scope(client_ip, future)
 }
 
+/// Returns the address, or for IPv6 its /64 network: one client has all of it.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let host = u128::from(u64::MAX);
+            IpAddr::V6((address.to_bits() & !host).into())
+        }
+    }
+}
+
 /// Returns the address of the client, with `X-Forwarded-For` of the trusted proxies resolved.
 pub(crate) fn from_request(request: &Request, trusted_proxies: &[IpNet]) -> Option<IpAddr> {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();

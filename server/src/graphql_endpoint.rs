@@ -13,7 +13,7 @@ use graphql_http::{Endpoint, ErrorPolicy, TaskContext};
 use schema::{Error, Result, Viewer, limits};
 
 use crate::{
-    auth::{Authenticator, bearer_token},
+    auth::{self, Authenticator, bearer_token},
     client_ip,
     problem::Problem,
     telemetry,
@@ -60,7 +60,7 @@ impl graphql_http::ClientAuthenticator for TokenAuthenticator {
     async fn verify_credentials(&self, token: Option<Arc<str>>) -> Result<Viewer> {
         match token {
             None => Ok(Viewer::Anonymous),
-            Some(token) => self.0.authenticate(&token).await,
+            Some(token) => auth::authenticate(&self.0, &token).await,
         }
     }
 

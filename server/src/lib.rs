@@ -17,6 +17,7 @@ pub mod problem;
 mod request_checks;
 pub mod rest;
 pub mod runtime;
+pub mod security_log;
 pub mod serve;
 pub mod settings;
 pub mod telemetry;

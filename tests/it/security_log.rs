@@ -2,27 +2,22 @@
 
 use serde_json::{Value, json};
 
-use crate::support::fixtures::{password_of, registration};
+use crate::support::fixtures::{email_of, password_of, registration};
 use crate::support::services::{Services, Topology};
 use crate::support::wait;
 
 on_every_topology!(
     events_contain_actor_and_address,
     graphql_events_contain_the_address,
-    refusals_are_logged
+    refusals_are_logged,
+    repeated_refusals_are_summed_up,
 );
-
-fn events(services: &Services) -> Vec<Value> {
-    let logs = services.logs();
-    let lines = logs.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    lines.filter(|line| line["target"] == "security").collect()
-}
 
 /// Waits for the deletion of a user, the last event, and returns all events.
 async fn wait_for_deletion(services: &Services) -> Vec<Value> {
     let last = |event: &Value| event["message"] == "user_deleted" && event["outcome"] == "success";
     wait::until("the last event is written", async || {
-        let events = events(services);
+        let events = services.security_events();
         events.iter().any(last).then_some(events)
     })
     .await
@@ -131,9 +126,10 @@ async fn graphql_events_contain_the_address(topology: Topology) {
 
 async fn refusals_are_logged(topology: Topology) {
     let settings = topology.set("SECURITY", "strict").set("LOG_FORMAT", "json");
-    let services = settings.start().await;
+    let services = settings.set("REGISTRATION_BURST", "5").start().await;
     let (ann, bob) =
         (services.register_and_log_in("ann").await, services.register_and_log_in("bob").await);
+    let offer = services.create_offer(&ann, "Bicycle").await;
     services.users.post_registration(registration("ann")).await.problem(409);
     wait::until_true("a login is slowed", async || {
         services.users.post_login("nobody", "wrong").await.status == 429
@@ -144,35 +140,82 @@ async fn refusals_are_logged(topology: Topology) {
         as_bob.post_password("wrong", "a wholly new one").await.status == 429
     })
     .await;
+    services.users.post_password("wrong", "a wholly new one").await.problem(401);
     as_bob.patch_user(ann.id, json!({ "email": null })).await.problem(403);
+    as_bob.patch_user(bob.id, json!({ "username": "ann" })).await.problem(409);
+    as_bob.patch_user(bob.id, json!({ "email": email_of("ann") })).await.problem(409);
+    as_bob.patch_user(bob.id, json!({ "email": null })).await.problem(429);
+    services.users.post_registration(registration("eve")).await.problem(429);
     services.users.delete_user(ann.id).await.problem(401);
     as_bob.delete_user(ann.id).await.problem(403);
+    services.users.bearer("forged").delete_user(ann.id).await.problem(401);
+    services.users.post_refresh("forged").await.problem(401);
+
+    let offers = services.offers.bearer(&bob.access_token);
+    services.offers.create_offer(ann.id, "Boat", "New.").await.problem(401);
+    offers.create_offer(ann.id, "Boat", "New.").await.problem(403);
+    let id = &offer["id"];
+    let update = format!(r#"mutation {{ updateOffer(id: {id}, input: {{title: "x"}}) {{ id }} }}"#);
+    assert_eq!(offers.graphql(&update, json!({})).await.code(), "FORBIDDEN");
+    let delete = format!("mutation {{ deleteOffer(id: {id}) }}");
+    assert_eq!(services.offers.graphql(&delete, json!({})).await.code(), "UNAUTHENTICATED");
+    services.offers.bearer("forged").create_offer(ann.id, "Boat", "New.").await.problem(401);
     as_bob.delete_user(bob.id).await.expect(204);
 
-    let mut logged: Vec<_> = wait_for_deletion(&services).await;
-    logged.retain(|event| {
-        !text(event, "message").starts_with("authn_login") || event["outcome"] == "rate_limited"
-    });
+    let logged = wait_for_deletion(&services).await;
     let logged: Vec<_> = logged
         .iter()
         .map(|event| {
-            let number = |name: &str| event[name].as_i64();
             assert_eq!(event["source_ip"], "127.0.0.1", "{event}");
-            (text(event, "message"), text(event, "outcome"), number("user"), number("actor"))
+            let text = |name| text(event, name);
+            let number = |name: &str| event[name].as_i64();
+            (text("message"), text("action"), text("code"), number("user"), number("actor"))
         })
         .collect();
     let (ann, bob) = (Some(ann.id), Some(bob.id));
     let expected = [
-        ("user_created", "failure", None, None),
-        ("authn_login_fail", "rate_limited", None, None),
-        ("authn_password_change_fail", "rate_limited", bob, None),
-        ("user_updated", "failure", ann, bob),
-        ("user_deleted", "failure", ann, None),
-        ("user_deleted", "failure", ann, bob),
-        ("user_deleted", "success", bob, bob),
+        ("user_created", "register", "USERNAME_TAKEN", None, None),
+        ("authn_login_fail", "log_in", "INVALID_CREDENTIALS", None, None),
+        ("authn_login_fail", "log_in", "TOO_MANY_REQUESTS", None, None),
+        ("authn_password_change_fail", "change_password", "INVALID_CREDENTIALS", bob, None),
+        ("authn_password_change_fail", "change_password", "TOO_MANY_REQUESTS", bob, None),
+        ("authn_password_change_fail", "change_password", "UNAUTHENTICATED", None, None),
+        ("authz_fail", "update_user", "FORBIDDEN", ann, bob),
+        ("user_updated", "update_user", "USERNAME_TAKEN", bob, bob),
+        ("user_updated", "update_user", "EMAIL_TAKEN", bob, bob),
+        ("excess_rate_limit_exceeded", "update_user", "TOO_MANY_REQUESTS", bob, bob),
+        ("excess_rate_limit_exceeded", "register", "TOO_MANY_REQUESTS", None, None),
+        ("authz_fail", "delete_user", "UNAUTHENTICATED", ann, None),
+        ("authz_fail", "delete_user", "FORBIDDEN", ann, bob),
+        ("authz_fail", "use_token", "INVALID_TOKEN", None, None),
+        ("authz_fail", "refresh", "INVALID_TOKEN", None, None),
+        ("authz_fail", "create_offer", "UNAUTHENTICATED", None, None),
+        ("authz_fail", "create_offer", "FORBIDDEN", ann, bob),
+        ("authz_fail", "update_offer", "FORBIDDEN", ann, bob),
+        ("authz_fail", "delete_offer", "UNAUTHENTICATED", None, None),
+        ("user_deleted", "delete_user", "", bob, bob),
     ];
-    for (what, outcome, user, by) in expected {
-        let event = (what.to_owned(), outcome.to_owned(), user, by);
+    for (what, action, code, user, by) in expected {
+        let event = (what.to_owned(), action.to_owned(), code.to_owned(), user, by);
         assert!(logged.contains(&event), "{event:?} is not among {logged:?}");
     }
+}
+
+async fn repeated_refusals_are_summed_up(topology: Topology) {
+    let settings = topology.set("SECURITY", "strict").set("LOG_FORMAT", "json");
+    let mut services = settings.start().await;
+    let ann = services.register("ann").await;
+    for _ in 0..20 {
+        services.users.delete_user(&ann["id"]).await.problem(401);
+    }
+    let refusals = |services: &Services| {
+        let events = services.security_events().into_iter();
+        events.filter(|event| event["message"] == "authz_fail").collect::<Vec<_>>()
+    };
+    let once = |event: &Value| event["count"].as_u64();
+    wait::until_true("the first is written", async || !refusals(&services).is_empty()).await;
+    assert_eq!(refusals(&services).iter().map(once).collect::<Vec<_>>(), [None]);
+    // The rest is written after a minute, or at the end of the process.
+    services.terminate().await;
+    assert_eq!(refusals(&services).iter().map(once).collect::<Vec<_>>(), [None, Some(19)]);
 }

@@ -110,7 +110,7 @@ def kill_postgres(stack):
 
 
 def write_and_kill(database, write, kill):
-    with Stack(database, nginx=False) as stack:
+    with Stack(database, nginx=False, REGISTRATION_BURST="100000") as stack:
         return write(stack, kill)
 
 

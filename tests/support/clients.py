@@ -1,9 +1,11 @@
 """HTTP clients, a load at a steady rate, and what summarises the responses."""
 
 import asyncio
+import base64
 import http.client
 import itertools
 import json
+import os
 import ssl
 import threading
 import time
@@ -63,14 +65,14 @@ class HttpsClient:
 
 class AsyncClient:
     """One plain HTTP connection that is kept alive, and opened again after it was closed. It sends
-    any bytes, also malformed ones."""
+    any bytes, also malformed ones. `source` is the loopback address to connect from."""
 
-    def __init__(self, address):
-        self.address = address
+    def __init__(self, address, source="127.0.0.1"):
+        self.address, self.source = address, source
         self.reader = self.writer = None
 
     async def open(self):
-        self.reader, self.writer = await asyncio.open_connection(*self.address)
+        self.reader, self.writer = await asyncio.open_connection(*self.address, local_addr=(self.source, 0))
 
     def close(self):
         if self.writer:
@@ -130,6 +132,56 @@ class AsyncClient:
             "POST", "/user/auth/", {"username": username, "password": password})
         assert status == 200, session
         return session
+
+
+class GraphqlSocket:
+    """A WebSocket with the protocol graphql-transport-ws (RFC 6455)."""
+
+    def __init__(self, reader, writer):
+        self.reader, self.writer = reader, writer
+
+    @classmethod
+    async def open(cls, address, source="127.0.0.1"):
+        """Opens and initialises a connection."""
+        reader, writer = await asyncio.open_connection(*address, local_addr=(source, 0))
+        key = base64.b64encode(os.urandom(16)).decode()
+        lines = ["GET /graphql/ws HTTP/1.1", f"host: {address[0]}:{address[1]}", "connection: upgrade",
+                 "upgrade: websocket", "sec-websocket-version: 13", f"sec-websocket-key: {key}",
+                 "sec-websocket-protocol: graphql-transport-ws", "", ""]
+        writer.write("\r\n".join(lines).encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b" 101 " in head, head
+        socket = cls(reader, writer)
+        socket.send({"type": "connection_init"})
+        assert (await socket.receive())["type"] == "connection_ack"
+        return socket
+
+    def send(self, message):
+        data, mask = json.dumps(message).encode(), os.urandom(4)
+        size = bytes([0x80 | len(data)]) if len(data) < 126 else bytes([0xFE]) + len(data).to_bytes(2)
+        self.writer.write(b"\x81" + size + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(data)))
+
+    async def receive(self):
+        """Returns the next text message."""
+        while True:
+            opcode, size = await self.reader.readexactly(2)
+            if size >= 126:
+                size = int.from_bytes(await self.reader.readexactly(2 if size == 126 else 8))
+            data = await self.reader.readexactly(size)
+            if opcode & 15 == 1:
+                return json.loads(data)
+
+    async def execute(self, query, variables):
+        """Runs a query or a mutation, and returns its response."""
+        self.send({"type": "subscribe", "id": "1", "payload": {"query": query, "variables": variables}})
+        result = await self.receive()
+        if result["type"] == "next":
+            await self.receive()
+            return result["payload"]
+        return {"errors": result["payload"]}
+
+    def close(self):
+        self.writer.close()
 
 
 class Load:

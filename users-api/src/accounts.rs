@@ -9,17 +9,18 @@ use schema::{
 };
 use sea_orm::{
     ActiveValue::{self, Set},
-    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect, SqlErr,
-    TransactionTrait,
+    ColumnTrait, Condition, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect,
+    SqlErr, TransactionTrait,
     sea_query::Expr,
 };
-use server::telemetry;
+use server::{client_ip, security_log::SecurityEvent, telemetry};
 
 use crate::{
     login,
-    passwords::{self, PasswordHasher, Verification},
-    security_log::{Action, Outcome, SecurityEvent},
+    passwords::{self, HashPurpose, Verification},
+    security_log::{CHANGE_PASSWORD, DELETE_USER, REGISTER, UPDATE_USER},
     state::UsersState,
+    throttle::Attempt,
 };
 
 /// A user to be created.
@@ -45,48 +46,61 @@ pub(crate) struct PasswordChange {
 /// Creates a user.
 ///
 /// # Errors
-/// `USERNAME_TAKEN`, `EMAIL_TAKEN`, `BUSY` if too many passwords are being hashed.
-pub(crate) async fn create_user(
-    database: &DatabaseConnection,
-    hasher: &PasswordHasher,
-    account: NewAccount,
-) -> Result<user::Model> {
+/// `USERNAME_TAKEN`, `EMAIL_TAKEN`, `TOO_MANY_REQUESTS` after too many registrations from an address,
+/// `BUSY` if too many passwords are being hashed.
+pub(crate) async fn create_user(state: &UsersState, account: NewAccount) -> Result<user::Model> {
+    let event = SecurityEvent::new(REGISTER);
+    let created = insert_user(state, account).await;
+    created
+        .inspect(|row| event.user(row.id).log_success("user_created"))
+        // Many of these may be an attempt to enumerate usernames.
+        .inspect_err(|error| event.log_refusal(error))
+}
+
+async fn insert_user(state: &UsersState, account: NewAccount) -> Result<user::Model> {
     let NewAccount { username, password, email } = account;
-    let mut row = user::ActiveModel {
-        password_hash: Set(hasher.acquire_slot()?.hash_password(password).await?),
-        created_at: Set(Utc::now().trunc_subsecs(6)),
-        ..Default::default()
-    };
+    let address = client_ip::current();
+    let attempt = state.throttle.begin_naming(None, address).await?;
+    let slot = state.hasher.acquire_slot(HashPurpose::Registration, address)?;
+    let mut row =
+        user::ActiveModel { created_at: Set(Utc::now().trunc_subsecs(6)), ..Default::default() };
     set_username(&mut row, username);
     set_email(&mut row, email);
-    let event = SecurityEvent::new(Action::Register);
-    let username_key = row.username_key.clone().take();
-    match retry_on_conflict(|| insert_row(row.clone(), database)).await {
+    // Before the password is hashed, which takes far longer.
+    if let Some(taken) = find_taken_name(&state.database, &row).await? {
+        attempt.count();
+        return Err(taken);
+    }
+    row.password_hash = Set(slot.hash_password(password).await?);
+    match retry_on_conflict(|| insert_row(row.clone(), &state.database)).await {
         Ok(row) => {
-            event.user(row.id).log(Outcome::Success);
+            attempt.count();
             Ok(row)
         }
-        Err(error) => {
-            let error = unique_violation(database, error, username_key, None).await;
-            if matches!(error.code, ErrorCode::UsernameTaken | ErrorCode::EmailTaken) {
-                // Many of these may be an attempt to enumerate usernames.
-                event.log(Outcome::Failure);
-            }
-            Err(error)
-        }
+        Err(error) => Err(refuse_taken_name(state, error, &row, attempt).await),
     }
 }
 
 /// Updates a user on behalf of the viewer.
 ///
 /// # Errors
-/// `NOT_FOUND`, `USERNAME_TAKEN`, `EMAIL_TAKEN`.
+/// `NOT_FOUND`, `USERNAME_TAKEN`, `EMAIL_TAKEN`, `TOO_MANY_REQUESTS` after too many taken names.
 pub(crate) async fn update_user(
-    database: &DatabaseConnection,
+    state: &UsersState,
     viewer: Viewer,
     id: i64,
     update: AccountUpdate,
 ) -> Result<user::Model> {
+    let event = SecurityEvent::new(UPDATE_USER).user(id).actor(viewer);
+    let updated = update_names(state, id, update).await;
+    updated
+        .inspect(|_| event.log_success("user_updated"))
+        .inspect_err(|error| event.log_refusal(error))
+}
+
+async fn update_names(state: &UsersState, id: i64, update: AccountUpdate) -> Result<user::Model> {
+    // Throttled: it reveals which names and emails are taken.
+    let attempt = state.throttle.begin_naming(Some(id), client_ip::current()).await?;
     let mut row = user::ActiveModel { id: Set(id), ..Default::default() };
     if let Set(username) = update.username {
         set_username(&mut row, username);
@@ -94,14 +108,10 @@ pub(crate) async fn update_user(
     if let Set(email) = nullable_column(update.email, |email| email) {
         set_email(&mut row, email);
     }
-    let username_key = row.username_key.clone().take();
-    match retry_on_conflict(|| update_row(row.clone(), database)).await {
-        Ok(row) => {
-            SecurityEvent::new(Action::UpdateUser).user(id).actor(viewer).log(Outcome::Success);
-            Ok(row)
-        }
+    match retry_on_conflict(|| update_row(row.clone(), &state.database)).await {
+        Ok(row) => Ok(row),
         Err(DbErr::RecordNotUpdated) => Err(user_not_found()),
-        Err(error) => Err(unique_violation(database, error, username_key, Some(id)).await),
+        Err(error) => Err(refuse_taken_name(state, error, &row, attempt).await),
     }
 }
 
@@ -118,7 +128,7 @@ pub(crate) async fn delete_user(
     if deleted.rows_affected == 0 {
         return Err(user_not_found());
     }
-    SecurityEvent::new(Action::DeleteUser).user(id).actor(viewer).log(Outcome::Success);
+    SecurityEvent::new(DELETE_USER).user(id).actor(viewer).log_success("user_deleted");
     Ok(())
 }
 
@@ -133,9 +143,9 @@ pub(crate) async fn change_password(
     change: PasswordChange,
 ) -> Result<()> {
     // Throttled: a stolen access token must not help to find out the password.
-    let attempt = login::begin_attempt(&state.throttle, Action::ChangePassword, id, Some(id))?;
-    let slot = state.hasher.acquire_slot()?;
-    let event = SecurityEvent::new(Action::ChangePassword).user(id);
+    let attempt = login::begin_attempt(&state.throttle, CHANGE_PASSWORD, id, Some(id)).await?;
+    let slot = state.hasher.acquire_slot(HashPurpose::Login, client_ip::current())?;
+    let event = SecurityEvent::new(CHANGE_PASSWORD).user(id);
     let row = user::Entity::find_by_id(id).one(&state.database).await?;
     let unfit = row.as_ref().and_then(|row| {
         let (username, email) = (&row.username, row.email.as_deref());
@@ -148,12 +158,13 @@ pub(crate) async fn change_password(
     let verification = slot.verify_password(change.old, old.clone()).await?;
     let changed = match old.filter(|_| verification != Verification::Mismatch) {
         None => {
-            attempt.failed();
+            attempt.count();
             false
         }
         Some(old) => {
             attempt.succeeded();
-            let new = state.hasher.acquire_slot()?.hash_password(change.new).await?;
+            let slot = state.hasher.acquire_slot(HashPurpose::Login, client_ip::current())?;
+            let new = slot.hash_password(change.new).await?;
             let database = state.database.clone();
             let replacement = async move {
                 retry_on_conflict(|| replace_password(&database, id, old.clone(), new.clone()))
@@ -165,10 +176,11 @@ pub(crate) async fn change_password(
         }
     };
     if !changed {
-        event.log(Outcome::Failure);
-        return Err(Error::new(ErrorCode::InvalidCredentials, "The old password is wrong."));
+        let error = Error::new(ErrorCode::InvalidCredentials, "The old password is wrong.");
+        event.log_refusal(&error);
+        return Err(error);
     }
-    event.log(Outcome::Success);
+    event.log_success("authn_password_change");
     Ok(())
 }
 
@@ -208,28 +220,50 @@ fn set_email(row: &mut user::ActiveModel, email: Option<String>) {
     row.email = Set(email);
 }
 
-/// Converts a unique violation to the error of the field that is taken. If both fields are, the
-/// databases name different ones; the username comes first here.
-async fn unique_violation(
-    database: &DatabaseConnection,
+/// Converts a unique violation to the error of the field that is taken, and counts the attempt.
+async fn refuse_taken_name(
+    state: &UsersState,
     error: DbErr,
-    username_key: Option<String>,
-    id: Option<i64>,
+    row: &user::ActiveModel,
+    attempt: Attempt<'_>,
 ) -> Error {
     if !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
         return error.into();
     }
-    let other = user::Entity::find()
-        .select_only()
-        .column(user::Column::Id)
-        .filter(user::Column::UsernameKey.eq(username_key.unwrap_or_default()))
-        .filter(user::Column::Id.ne(id.unwrap_or_default()))
-        .into_tuple::<i64>();
-    match other.one(database).await {
-        Ok(Some(_)) => Error::invalid_field(ErrorCode::UsernameTaken, "/username", "is taken"),
-        Ok(None) => Error::invalid_field(ErrorCode::EmailTaken, "/email", "is taken"),
-        Err(error) => error.into(),
+    attempt.count();
+    match find_taken_name(&state.database, row).await {
+        Ok(taken) => taken.unwrap_or_else(email_taken),
+        Err(error) => error,
     }
+}
+
+/// Returns the error of the field that another user has already. If both are taken, the databases
+/// report different ones; the username comes first here.
+async fn find_taken_name(
+    database: &DatabaseConnection,
+    row: &user::ActiveModel,
+) -> Result<Option<Error>> {
+    let username = row.username_key.clone().take();
+    let email = row.email_key.clone().take().flatten();
+    let others = user::Entity::find()
+        .select_only()
+        .column(user::Column::UsernameKey)
+        .filter(user::Column::Id.ne(row.id.clone().take().unwrap_or_default()))
+        .filter(
+            Condition::any()
+                .add_option(username.as_ref().map(|key| user::Column::UsernameKey.eq(key)))
+                .add_option(email.map(|key| user::Column::EmailKey.eq(key))),
+        );
+    let found: Vec<String> = others.into_tuple().all(database).await?;
+    Ok(if found.iter().any(|key| Some(key) == username.as_ref()) {
+        Some(Error::invalid_field(ErrorCode::UsernameTaken, "/username", "is taken"))
+    } else {
+        found.first().map(|_| email_taken())
+    })
+}
+
+fn email_taken() -> Error {
+    Error::invalid_field(ErrorCode::EmailTaken, "/email", "is taken")
 }
 
 /// Returns the error for an unknown user.

@@ -4,7 +4,6 @@ mod accounts;
 mod graphql;
 mod loaders;
 mod login;
-mod login_throttle;
 mod metrics;
 mod offers_client;
 mod passwords;
@@ -14,6 +13,7 @@ mod sessions;
 mod settings;
 mod signing_keys;
 mod state;
+mod throttle;
 mod tokens;
 mod validation;
 
@@ -39,13 +39,13 @@ use tokio::sync::watch;
 
 use graphql::schema_builder;
 use loaders::UserLoader;
-use login_throttle::Throttle;
 use metrics::UsersMetrics;
 use offers_client::{OffersClient, transport::Transport};
 use passwords::PasswordHasher;
 use sessions::Sessions;
 use signing_keys::KeyStore;
 use state::UsersState;
+use throttle::Throttle;
 
 pub use passwords::demo_hash;
 pub use settings::{OffersClientSettings, RotateKeysArgs, UsersSettings};
@@ -101,7 +101,7 @@ pub async fn app(
         offers: OffersClient::new(&transport, &metrics),
         hasher: PasswordHasher::new(hashes_queued, hashes_in_progress)
             .map_err(|error| error.detail.into_owned())?,
-        throttle: Throttle::default(),
+        throttle: Throttle::new(own.registration_burst(settings.security)),
         sessions: Arc::clone(&sessions),
     });
     tokio::spawn(delete_expired_sessions(Arc::clone(&sessions)));

@@ -5,14 +5,17 @@ use std::hash::Hash;
 use entity::{PasswordHash, lookup_key, user};
 use schema::{Error, ErrorCode, Result, db_availability::retry_on_conflict};
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, sea_query::Expr};
-use server::client_ip;
+use server::{
+    client_ip,
+    security_log::{Action, SecurityEvent},
+};
 
 use crate::{
-    login_throttle::{Attempt, Throttle},
-    passwords::Verification,
-    security_log::{Action, Outcome, SecurityEvent},
+    passwords::{HashPurpose, Verification},
+    security_log::LOG_IN,
     sessions::TokenPair,
     state::UsersState,
+    throttle::{Attempt, Throttle},
     validation,
 };
 
@@ -26,8 +29,8 @@ pub(crate) async fn log_in(
     username: &str,
     password: String,
 ) -> Result<TokenPair> {
-    let attempt = begin_attempt(&state.throttle, Action::Login, lookup_key(username), None)?;
-    let slot = state.hasher.acquire_slot()?;
+    let attempt = begin_attempt(&state.throttle, LOG_IN, lookup_key(username), None).await?;
+    let slot = state.hasher.acquire_slot(HashPurpose::Login, client_ip::current())?;
     let row = find_by_username(&state.database, username).await?;
     let stored = row.as_ref().map(|row| row.password_hash.clone());
     // An empty password is hashed too, so that timing reveals nothing.
@@ -42,15 +45,16 @@ pub(crate) async fn log_in(
         }
         _ => None,
     };
-    let event = SecurityEvent::new(Action::Login);
+    let event = SecurityEvent::new(LOG_IN);
     let Some(pair) = pair else {
-        attempt.failed();
-        event.user(row.map(|row| row.id)).log(Outcome::Failure);
+        attempt.count();
         let detail = "The username or the password is wrong.";
-        return Err(Error::new(ErrorCode::InvalidCredentials, detail));
+        let error = Error::new(ErrorCode::InvalidCredentials, detail);
+        event.user(row.map(|row| row.id)).log_refusal(&error);
+        return Err(error);
     };
     attempt.succeeded();
-    event.user(pair.user).session(pair.session).log(Outcome::Success);
+    event.user(pair.user).session(pair.session).log_success("authn_login_success");
     Ok(pair)
 }
 
@@ -73,20 +77,21 @@ async fn find_by_username(
 ///
 /// # Errors
 /// `TOO_MANY_REQUESTS` after too many failures, which is logged.
-pub(crate) fn begin_attempt(
+pub(crate) async fn begin_attempt(
     throttle: &Throttle,
     action: Action,
     account: impl Hash,
     user: Option<i64>,
 ) -> Result<Attempt<'_>> {
-    let attempt = throttle.begin_attempt((action, account), client_ip::current());
-    attempt.inspect_err(|_| SecurityEvent::new(action).user(user).log(Outcome::RateLimited))
+    let attempt = throttle.begin_login((action.name, account), client_ip::current()).await;
+    attempt.inspect_err(|error| SecurityEvent::new(action).user(user).log_refusal(error))
 }
 
 /// Replaces a weak hash unless it was changed concurrently, and returns the hash that the session is
 /// created for.
 async fn rehash(state: &UsersState, row: &user::Model, password: String) -> Result<PasswordHash> {
-    let new = state.hasher.acquire_slot()?.hash_password(password).await?;
+    let slot = state.hasher.acquire_slot(HashPurpose::Login, client_ip::current())?;
+    let new = slot.hash_password(password).await?;
     let update = user::Entity::update_many()
         .col_expr(user::Column::PasswordHash, Expr::val(new.clone()))
         .filter(user::Column::Id.eq(row.id))

@@ -20,12 +20,13 @@ use sea_orm::{
 };
 use server::{
     auth::Authenticate,
+    security_log::SecurityEvent,
     token::{self, Claims, TokenType},
 };
 use uuid::Uuid;
 
 use crate::{
-    security_log::{Action, Outcome, SecurityEvent},
+    security_log::{LOG_OUT, REFRESH, REUSE_TOKEN},
     signing_keys::KeyStore,
     tokens::{self, TokenGrant},
 };
@@ -149,7 +150,8 @@ impl Sessions {
     /// `INVALID_TOKEN`; a token that was used before, or whose session has reached its longest life,
     /// ends the session first.
     pub(crate) async fn refresh_session(&self, token: &str) -> Result<TokenPair> {
-        let claims = tokens::verify(&self.keys.current(), token, TokenType::Refresh)?;
+        let claims = tokens::verify(&self.keys.current(), token, TokenType::Refresh)
+            .inspect_err(|error| SecurityEvent::new(REFRESH).log_refusal(error))?;
         let user = id::parse(&claims.sub).ok_or_else(token::invalid_token)?;
         let now = now();
         let next = claims.generation.checked_add(1).ok_or_else(token::invalid_token)?;
@@ -180,8 +182,10 @@ impl Sessions {
     /// was reused.
     async fn handle_stale_token(&self, claims: &Claims, user: i64) -> Result<TokenPair> {
         let row = refresh_token::Entity::find_by_id(claims.sid).one(&self.database).await?;
+        let event = |action| SecurityEvent::new(action).user(user).session(claims.sid);
         let Some(row) = row.filter(|row| row.user_id == user) else {
-            return Err(token::invalid_token());
+            return Err(token::invalid_token())
+                .inspect_err(|error| event(REFRESH).log_refusal(error));
         };
         match classify_replay(&row, claims.generation, now()) {
             Replay::LostResponse => self.issue(&TokenGrant {
@@ -193,9 +197,8 @@ impl Sessions {
             }),
             Replay::Reuse => {
                 self.delete_session(claims.sid).await?;
-                let event = SecurityEvent::new(Action::ReuseToken);
-                event.user(user).session(claims.sid).log(Outcome::Failure);
                 Err(token::invalid_token())
+                    .inspect_err(|error| event(REUSE_TOKEN).log_refusal(error))
             }
             Replay::SessionExpired => {
                 self.delete_session(claims.sid).await?;
@@ -211,8 +214,8 @@ impl Sessions {
             return Ok(());
         };
         self.delete_session(claims.sid).await?;
-        let event = SecurityEvent::new(Action::Logout).user(id::parse(&claims.sub));
-        event.session(claims.sid).log(Outcome::Success);
+        let event = SecurityEvent::new(LOG_OUT).user(id::parse(&claims.sub));
+        event.session(claims.sid).log_success("authn_logout");
         Ok(())
     }
 

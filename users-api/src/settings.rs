@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
+use schema::Security;
 use server::settings;
 
 use crate::signing_keys::{self, RotationReport};
@@ -24,6 +25,20 @@ pub struct UsersSettings {
     /// Time to wait for an unresponsive offers-api before returning users without offers
     #[arg(long, env, default_value = "400ms", value_name = "DURATION", value_parser = settings::parse_timeout)]
     pub(crate) offers_patience: Duration,
+    /// Registrations from one client address, and changes to a taken name or email, before further
+    /// ones are slowed; available again after 10 minutes (default: 100 in strict mode, 1000 in spec)
+    #[arg(long, env, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) registration_burst: Option<u32>,
+}
+
+impl UsersSettings {
+    /// Returns the registrations from one client address before further ones are slowed.
+    pub(crate) fn registration_burst(&self, security: Security) -> u32 {
+        self.registration_burst.unwrap_or(match security {
+            Security::Spec => 1000,
+            Security::Strict => 100,
+        })
+    }
 }
 
 #[derive(Clone, Debug, Args)]

@@ -7,8 +7,8 @@ use schema::{BatchLoader, Security};
 use sea_orm::DatabaseConnection;
 
 use crate::{
-    loaders::UserLoader, login_throttle::Throttle, offers_client::OffersClient,
-    passwords::PasswordHasher, sessions::Sessions,
+    loaders::UserLoader, offers_client::OffersClient, passwords::PasswordHasher,
+    sessions::Sessions, throttle::Throttle,
 };
 
 /// The state that all resolvers share.

@@ -7,11 +7,15 @@ use schema::{
     prefetch::{self, OfferConnection},
     validation,
 };
+use server::security_log::SecurityEvent;
 
 use crate::{
     OffersState,
     graphql::users::User,
-    offers::{CreateOfferInput, NewOffer, OfferChange, UpdateOfferInput},
+    offers::{
+        CREATE_OFFER, CreateOfferInput, DELETE_OFFER, NewOffer, OfferChange, UPDATE_OFFER,
+        UpdateOfferInput,
+    },
 };
 
 /// A classified ad.
@@ -130,10 +134,13 @@ impl OfferMutation {
     ) -> Result<DirectJson<Offer>> {
         let (offers, viewer) = (OffersState::from_ctx(ctx), Viewer::from_ctx(ctx));
         // First, so that a client without a token learns nothing about its input.
-        viewer.require_authenticated_if_strict(offers.security)?;
+        offers.require_token(CREATE_OFFER, viewer)?;
         let new = NewOffer::validate(input)?;
-        viewer.authorize_as(offers.security, new.user_id())?;
-        offers.create(new).await.map(|offer| DirectJson(offer.into()))
+        let event = SecurityEvent::new(CREATE_OFFER).user(new.user_id()).actor(viewer);
+        let allowed = viewer.authorize_as(offers.security, new.user_id());
+        allowed.inspect_err(|error| event.log_refusal(error))?;
+        let created = offers.create(new).await.inspect_err(|error| event.log_refusal(error));
+        created.map(|offer| DirectJson(offer.into()))
     }
 
     /// Updates an offer.
@@ -144,9 +151,9 @@ impl OfferMutation {
         #[graphql(desc = "The fields to update.")] input: UpdateOfferInput,
     ) -> Result<DirectJson<Offer>> {
         let (offers, viewer) = (OffersState::from_ctx(ctx), Viewer::from_ctx(ctx));
-        viewer.require_authenticated_if_strict(offers.security)?;
+        offers.require_token(UPDATE_OFFER, viewer)?;
         let change = OfferChange::validate(input)?;
-        let id = offers.authorize_owner(id::parse(&id), viewer).await?;
+        let id = offers.authorize_owner(UPDATE_OFFER, id::parse(&id), viewer).await?;
         offers.update(id, change).await.map(|offer| DirectJson(offer.into()))
     }
 
@@ -157,8 +164,8 @@ impl OfferMutation {
         #[graphql(desc = "The identifier of the offer.")] id: ID,
     ) -> Result<bool> {
         let (offers, viewer) = (OffersState::from_ctx(ctx), Viewer::from_ctx(ctx));
-        viewer.require_authenticated_if_strict(offers.security)?;
-        let id = offers.authorize_owner(id::parse(&id), viewer).await?;
+        offers.require_token(DELETE_OFFER, viewer)?;
+        let id = offers.authorize_owner(DELETE_OFFER, id::parse(&id), viewer).await?;
         offers.delete(id).await.map(|()| true)
     }
 }

@@ -14,7 +14,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    client_ip,
+    client_ip, security_log,
     settings::{LogFormat, Settings},
 };
 use log_format::WithTraceIds;
@@ -43,6 +43,12 @@ pub struct TelemetryGuard {
     // Dropped first: it may log.
     _traces: TracerGuard,
     _logs: LogGuard,
+}
+
+impl Drop for TelemetryGuard {
+    fn drop(&mut self) {
+        security_log::flush();
+    }
 }
 
 /// Starts logs, and traces under the name of the service. Keep the guard until the service ends.

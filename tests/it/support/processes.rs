@@ -95,6 +95,15 @@ impl Processes {
         }
     }
 
+    /// Ends the processes as an operator would, and waits until all of their output is read.
+    pub(crate) async fn terminate(&mut self) {
+        for service in &mut self.services {
+            service.process.signal("TERM").await;
+            service.process.wait().await;
+            service.process.kill();
+        }
+    }
+
     pub(crate) fn stop(&mut self, name: &str) {
         self.service(name).process.kill();
     }

@@ -170,12 +170,24 @@ impl Services {
         self.processes.logs()
     }
 
+    /// Returns the security events so far, for services with `LOG_FORMAT=json`.
+    pub(crate) fn security_events(&self) -> Vec<Value> {
+        let lines = self.logs().into_iter();
+        let lines = lines.map(|line| serde_json::from_str::<Value>(&line).unwrap());
+        lines.filter(|line| line["target"] == "security").collect()
+    }
+
     /// Stops the services and starts them again with the same folder and database.
     pub(crate) async fn restart(&mut self) {
         self.processes.stop_all();
         self.processes = Processes::start(self.topology, self.folder.path(), &self.settings).await;
         self.users = ApiClient::new(&self.processes.users_url);
         self.offers = ApiClient::new(&self.processes.offers_url);
+    }
+
+    /// Ends the services as an operator would.
+    pub(crate) async fn terminate(&mut self) {
+        self.processes.terminate().await;
     }
 
     /// Stops a service that runs in a process of its own.

@@ -1,12 +1,13 @@
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 use schema::{DirectJson, FieldErrors, Result, Security, Viewer, id, validation::text};
+use server::security_log::{Action, SecurityEvent};
 use utoipa::ToSchema;
 
 use super::users::User;
 use crate::{
     accounts::{self, AccountUpdate, NewAccount, PasswordChange},
     passwords,
-    security_log::{Action, Outcome, SecurityEvent},
+    security_log::{CHANGE_PASSWORD, DELETE_USER, UPDATE_USER},
     state::UsersState,
     validation,
 };
@@ -132,7 +133,7 @@ impl AccountMutation {
     ) -> Result<DirectJson<User>> {
         let state = UsersState::from_ctx(ctx);
         let account = input.validate(state.security)?;
-        let row = accounts::create_user(&state.database, &state.hasher, account).await?;
+        let row = accounts::create_user(state, account).await?;
         Ok(DirectJson(User::for_owner(row)))
     }
 
@@ -144,9 +145,9 @@ impl AccountMutation {
         #[graphql(desc = "The fields to update.")] input: UpdateUserInput,
     ) -> Result<DirectJson<User>> {
         let state = UsersState::from_ctx(ctx);
-        let (viewer, id) = authorize(ctx, Action::UpdateUser, &id)?;
+        let (viewer, id) = authorize(ctx, UPDATE_USER, &id)?;
         let update = input.validate()?;
-        let row = accounts::update_user(&state.database, viewer, id, update).await?;
+        let row = accounts::update_user(state, viewer, id, update).await?;
         Ok(DirectJson(User::for_owner(row)))
     }
 
@@ -157,7 +158,7 @@ impl AccountMutation {
         #[graphql(desc = "The current password and the new one.")] input: ChangePasswordInput,
     ) -> Result<bool> {
         let state = UsersState::from_ctx(ctx);
-        let id = Viewer::from_ctx(ctx).require_authenticated()?;
+        let id = authorize_password_change(Viewer::from_ctx(ctx))?;
         let change = input.validate(state.security)?;
         accounts::change_password(state, id, change).await?;
         Ok(true)
@@ -169,10 +170,19 @@ impl AccountMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "ID of the user to delete.")] id: ID,
     ) -> Result<bool> {
-        let (viewer, id) = authorize(ctx, Action::DeleteUser, &id)?;
+        let (viewer, id) = authorize(ctx, DELETE_USER, &id)?;
         accounts::delete_user(&UsersState::from_ctx(ctx).database, viewer, id).await?;
         Ok(true)
     }
+}
+
+/// Returns the id of the user whose password the viewer may change. A rejection is logged.
+///
+/// # Errors
+/// `UNAUTHENTICATED`.
+pub(crate) fn authorize_password_change(viewer: Viewer) -> Result<i64> {
+    let user = viewer.require_authenticated();
+    user.inspect_err(|error| SecurityEvent::new(CHANGE_PASSWORD).log_refusal(error))
 }
 
 /// Returns the viewer and the user that they may act as. A rejection is logged (OWASP ASVS 5.0,
@@ -183,8 +193,8 @@ impl AccountMutation {
 fn authorize(ctx: &Context<'_>, action: Action, id: &str) -> Result<(Viewer, i64)> {
     let id = id::parse(id).ok_or_else(accounts::user_not_found)?;
     let viewer = Viewer::from_ctx(ctx);
-    viewer.authorize_as(UsersState::from_ctx(ctx).security, id).inspect_err(|_| {
-        SecurityEvent::new(action).user(id).actor(viewer).log(Outcome::Failure);
+    viewer.authorize_as(UsersState::from_ctx(ctx).security, id).inspect_err(|error| {
+        SecurityEvent::new(action).user(id).actor(viewer).log_refusal(error);
     })?;
     Ok((viewer, id))
 }

@@ -8,6 +8,8 @@ mod common;
 
 use std::{
     borrow::Cow,
+    collections::HashMap,
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -19,6 +21,7 @@ use entity::{PasswordHash, lookup_key};
 use icu_normalizer::ComposingNormalizerBorrowed;
 use prometheus_client::metrics::gauge::Gauge;
 use schema::{Error, ErrorCode, Result, Security, validation::Validator};
+use server::client_ip;
 use tokio::sync::Semaphore;
 
 use argon::HashBuffer;
@@ -33,7 +36,9 @@ pub(crate) const MIN_CHARACTERS_STRICT: usize = 8;
 /// Must not be a password.
 const SERVICE_NAME: &str = "classifieds";
 /// Maximum number of hashes that wait for a worker; each takes about 20 ms.
-const MAX_QUEUED: i64 = 50;
+const MAX_QUEUED: usize = 100;
+/// Maximum number of registrations among them.
+const MAX_QUEUED_REGISTRATIONS: usize = 50;
 /// Spreads `Retry-After` over 1 to 4 s: clients that return together are rejected together, and slow
 /// down the ones being served.
 const RETRY_SPREAD_SECS: u32 = 4;
@@ -117,9 +122,21 @@ pub fn demo_hash(password: &str) -> Result<PasswordHash> {
     argon::hash_password(password, &mut HashBuffer::default())
 }
 
+/// The purpose of a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum HashPurpose {
+    /// Logins, and changes of passwords.
+    Login,
+    /// Registrations, which must not take the workers that logins need.
+    Registration,
+}
+
 /// Hashes and verifies passwords, as many at once as there are cores.
 pub(crate) struct PasswordHasher {
     permits: Arc<Semaphore>,
+    /// Leaves a core to logins, if there are several.
+    registration_permits: Arc<Semaphore>,
+    lanes: Mutex<HashMap<LaneKey, Lane>>,
     /// Buffers that are not in use, at most one for each permit.
     buffers: Arc<Mutex<Vec<HashBuffer>>>,
     queued: Gauge,
@@ -129,15 +146,27 @@ pub(crate) struct PasswordHasher {
     dummy_hash: PasswordHash,
 }
 
+type LaneKey = (HashPurpose, Option<IpAddr>);
+
+/// The queued hashes of one purpose for one address.
+struct Lane {
+    queued: usize,
+    /// As many of them as there are cores compete with those of other lanes, so that a long lane
+    /// does not delay a short one.
+    turns: Arc<Semaphore>,
+}
+
 impl PasswordHasher {
     /// Creates a hasher that shows in these gauges how many hashes are queued and in progress.
     ///
     /// # Errors
     /// `INTERNAL` if the system has no randomness for a salt.
     pub(crate) fn new(queued: Gauge, in_progress: Gauge) -> Result<Self> {
-        let cores = available_parallelism().map_or(1, Into::into);
+        let cores = available_cores();
         Ok(Self {
             permits: Arc::new(Semaphore::new(cores)),
+            registration_permits: Arc::new(Semaphore::new((cores - 1).max(1))),
+            lanes: Mutex::default(),
             buffers: Arc::default(),
             queued,
             in_progress,
@@ -147,23 +176,48 @@ impl PasswordHasher {
     }
 
     /// Reserves a place in the queue. Reserve it before any other work for a password, so that a
-    /// flood of them costs little.
+    /// flood of them costs little. An address gets as many places as are left to others.
     ///
     /// # Errors
     /// `BUSY` if the queue is full.
-    pub(crate) fn acquire_slot(&self) -> Result<QueueSlot<'_>> {
-        let slot = QueueSlot(self);
-        if self.queued.inc() >= MAX_QUEUED {
+    pub(crate) fn acquire_slot(
+        &self,
+        purpose: HashPurpose,
+        address: Option<IpAddr>,
+    ) -> Result<QueueSlot<'_>> {
+        let lane_key = (purpose, address.map(client_ip::network));
+        let mut lanes = lock(&self.lanes);
+        let queued_for = |purpose| {
+            lanes.iter().filter(|(key, _)| key.0 == purpose).map(|(_, lane)| lane.queued).sum()
+        };
+        let registrations: usize = queued_for(HashPurpose::Registration);
+        let free = MAX_QUEUED - registrations - queued_for(HashPurpose::Login);
+        let own = lanes.get(&lane_key).map_or(0, |lane| lane.queued);
+        let is_full =
+            purpose == HashPurpose::Registration && registrations >= MAX_QUEUED_REGISTRATIONS;
+        if own >= free || is_full {
             let detail = "Too many passwords are being checked at the moment.";
             let turn = self.rejected.fetch_add(1, Ordering::Relaxed) % RETRY_SPREAD_SECS;
             return Err(Error::new(ErrorCode::Busy, detail).retry_after(1 + turn));
         }
-        Ok(slot)
+        let new_lane = || Lane { queued: 0, turns: Arc::new(Semaphore::new(available_cores())) };
+        let lane = lanes.entry(lane_key).or_insert_with(new_lane);
+        lane.queued += 1;
+        self.queued.inc();
+        Ok(QueueSlot { hasher: self, lane_key, turns: Arc::clone(&lane.turns) })
     }
 }
 
+fn available_cores() -> usize {
+    available_parallelism().map_or(1, Into::into)
+}
+
 /// A place in the queue, released even if the client disconnects.
-pub(crate) struct QueueSlot<'a>(&'a PasswordHasher);
+pub(crate) struct QueueSlot<'a> {
+    hasher: &'a PasswordHasher,
+    lane_key: LaneKey,
+    turns: Arc<Semaphore>,
+}
 
 impl QueueSlot<'_> {
     /// Hashes a new password.
@@ -179,7 +233,7 @@ impl QueueSlot<'_> {
         stored: Option<PasswordHash>,
     ) -> Result<Verification> {
         let exists = stored.is_some();
-        let stored = stored.unwrap_or_else(|| self.0.dummy_hash.clone());
+        let stored = stored.unwrap_or_else(|| self.hasher.dummy_hash.clone());
         let result = self.run(move |buffer| verify(&password, &stored, buffer)).await?;
         Ok(if exists { result } else { Verification::Mismatch })
     }
@@ -188,17 +242,26 @@ impl QueueSlot<'_> {
         self,
         work: impl FnOnce(&mut HashBuffer) -> T + Send + 'static,
     ) -> Result<T> {
-        let PasswordHasher { permits, buffers, in_progress, .. } = self.0;
-        let permit = Arc::clone(permits).acquire_owned().await.map_err(Error::internal)?;
+        let PasswordHasher { permits, registration_permits, buffers, in_progress, .. } =
+            self.hasher;
+        let acquire = async |semaphore: &Arc<Semaphore>| {
+            Arc::clone(semaphore).acquire_owned().await.map_err(Error::internal)
+        };
+        let turn = acquire(&self.turns).await?;
+        let registration = match self.lane_key.0 {
+            HashPurpose::Login => None,
+            HashPurpose::Registration => Some(acquire(registration_permits).await?),
+        };
+        let permit = acquire(permits).await?;
         let (running, buffers) = (InProgress::new(in_progress.clone()), Arc::clone(buffers));
         drop(self);
         let work = tokio::task::spawn_blocking(move || {
             // Held until the work is done: a client that disconnects must not let more run at once.
-            let _held = (permit, running);
-            let mut buffer = lock_buffers(&buffers).pop().unwrap_or_default();
+            let _held = (turn, registration, permit, running);
+            let mut buffer = lock(&buffers).pop().unwrap_or_default();
             let result = work(&mut buffer);
             buffer.shrink();
-            lock_buffers(&buffers).push(buffer);
+            lock(&buffers).push(buffer);
             result
         });
         work.await.map_err(Error::internal)
@@ -207,12 +270,19 @@ impl QueueSlot<'_> {
 
 impl Drop for QueueSlot<'_> {
     fn drop(&mut self) {
-        self.0.queued.dec();
+        let mut lanes = lock(&self.hasher.lanes);
+        if let Some(lane) = lanes.get_mut(&self.lane_key) {
+            lane.queued -= 1;
+            if lane.queued == 0 {
+                lanes.remove(&self.lane_key);
+            }
+        }
+        self.hasher.queued.dec();
     }
 }
 
-fn lock_buffers(buffers: &Mutex<Vec<HashBuffer>>) -> MutexGuard<'_, Vec<HashBuffer>> {
-    buffers.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Counts a hash as in progress until it is dropped.
@@ -233,7 +303,14 @@ impl Drop for InProgress {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use futures_util::future::{join, join_all};
+
     use super::*;
+
+    /// Enough for every value of `Retry-After`.
+    const RETRIES: usize = RETRY_SPREAD_SECS as usize;
 
     #[test]
     fn strict_mode_rejects_short_and_common_passwords() {
@@ -293,28 +370,83 @@ mod tests {
         }
     }
 
+    fn hasher() -> PasswordHasher {
+        PasswordHasher::new(Gauge::default(), Gauge::default()).unwrap()
+    }
+
+    /// Acquires all slots that an address gets.
+    fn fill(hasher: &PasswordHasher, purpose: HashPurpose, last: u8) -> Vec<QueueSlot<'_>> {
+        let address = Some(IpAddr::from([192, 0, 2, last]));
+        std::iter::from_fn(|| hasher.acquire_slot(purpose, address).ok()).collect()
+    }
+
     #[tokio::test]
     async fn full_queue_rejects_until_a_slot_is_released() {
-        let hasher = PasswordHasher::new(Gauge::default(), Gauge::default()).unwrap();
-        let slots: Vec<_> = (0..MAX_QUEUED).map(|_| hasher.acquire_slot().unwrap()).collect();
-        for seconds in [1, 2, 3, 4, 1] {
-            let error = hasher.acquire_slot().err().unwrap();
-            assert_eq!((error.code, error.retry_after), (ErrorCode::Busy, Some(seconds)));
-        }
+        let hasher = hasher();
+        let slots: Vec<_> =
+            (0..=u8::MAX).flat_map(|last| fill(&hasher, HashPurpose::Login, last)).collect();
+        assert_eq!(slots.len(), MAX_QUEUED);
+        let acquire = || hasher.acquire_slot(HashPurpose::Login, None);
+        let errors = std::iter::repeat_with(|| acquire().err().unwrap()).take(RETRIES);
+        let seconds = errors.map(|error| {
+            assert_eq!(error.code, ErrorCode::Busy);
+            error.retry_after.unwrap()
+        });
+        assert_eq!(seconds.collect::<HashSet<_>>(), HashSet::from([1, 2, 3, 4]));
         drop(slots);
-        assert!(hasher.acquire_slot().unwrap().hash_password("secret".into()).await.is_ok());
+        assert!(lock(&hasher.lanes).is_empty());
+        assert!(acquire().unwrap().hash_password("secret".into()).await.is_ok());
+    }
+
+    #[test]
+    fn address_and_registrations_leave_places_to_others() {
+        let hasher = hasher();
+        let one = fill(&hasher, HashPurpose::Login, 1);
+        assert_eq!(one.len(), MAX_QUEUED / 2);
+        let other = fill(&hasher, HashPurpose::Login, 2);
+        assert_eq!(other.len(), MAX_QUEUED / 4);
+        drop((one, other));
+
+        let registrations: Vec<_> =
+            (0..=u8::MAX).flat_map(|last| fill(&hasher, HashPurpose::Registration, last)).collect();
+        assert_eq!(registrations.len(), MAX_QUEUED_REGISTRATIONS);
+        assert!(fill(&hasher, HashPurpose::Login, 1).len() > 20);
+    }
+
+    #[tokio::test]
+    async fn login_does_not_wait_behind_the_lane_of_another() {
+        let hasher = hasher();
+        let order = Mutex::new(Vec::new());
+        let hash = async |slot: QueueSlot<'_>, name| {
+            slot.hash_password("secret".into()).await.unwrap();
+            lock(&order).push(name);
+        };
+        let flood = fill(&hasher, HashPurpose::Login, 1);
+        let registrations = fill(&hasher, HashPurpose::Registration, 2);
+        let flood = flood.into_iter().take(20).map(|slot| hash(slot, "flood"));
+        let registrations = registrations.into_iter().take(10).map(|slot| hash(slot, "register"));
+        let late = async {
+            tokio::task::yield_now().await;
+            let address = Some(IpAddr::from([192, 0, 2, 3]));
+            hash(hasher.acquire_slot(HashPurpose::Login, address).unwrap(), "late").await;
+        };
+        let flood = async { join(join_all(flood), join_all(registrations)).await };
+        join(flood, late).await;
+        let place = lock(&order).iter().position(|name| *name == "late").unwrap();
+        assert!(place <= 3 * available_cores(), "{place}");
     }
 
     #[tokio::test]
     async fn buffers_do_not_outnumber_permits() {
-        let hasher = PasswordHasher::new(Gauge::default(), Gauge::default()).unwrap();
+        let hasher = hasher();
         let cores = hasher.permits.available_permits();
-        let results = (0..3 * cores)
-            .map(|_| async { hasher.acquire_slot()?.hash_password("secret".into()).await });
-        for hash in futures_util::future::join_all(results).await {
+        let results = (0..3 * cores).map(|_| async {
+            hasher.acquire_slot(HashPurpose::Login, None)?.hash_password("secret".into()).await
+        });
+        for hash in join_all(results).await {
             hash.unwrap();
         }
-        let buffers = lock_buffers(&hasher.buffers).len();
+        let buffers = lock(&hasher.buffers).len();
         assert!((1..=cores).contains(&buffers), "{buffers}");
     }
 }

@@ -131,11 +131,14 @@ struct ApiDoc;
 const BEARER_AUTH: BearerAuth =
     BearerAuth("The access token of `POST /user/auth/` or `POST /user/refresh/`.");
 
+const REGISTRATION_ERRORS: &[ErrorCode] =
+    &[ErrorCode::UsernameTaken, ErrorCode::EmailTaken, ErrorCode::TooManyRequests, ErrorCode::Busy];
+
 /// The error codes of operations, besides those that all operations share.
 const ERROR_RESPONSES: ErrorResponses = ErrorResponses {
     codes: &[
-        ("registerUser", &[ErrorCode::UsernameTaken, ErrorCode::EmailTaken, ErrorCode::Busy]),
-        ("createUser", &[ErrorCode::UsernameTaken, ErrorCode::EmailTaken, ErrorCode::Busy]),
+        ("registerUser", REGISTRATION_ERRORS),
+        ("createUser", REGISTRATION_ERRORS),
         (
             "authenticate",
             &[ErrorCode::InvalidCredentials, ErrorCode::TooManyRequests, ErrorCode::Busy],
@@ -152,6 +155,8 @@ const ERROR_RESPONSES: ErrorResponses = ErrorResponses {
                 ErrorCode::NotFound,
                 ErrorCode::UsernameTaken,
                 ErrorCode::EmailTaken,
+                ErrorCode::TooManyRequests,
+                ErrorCode::Busy,
             ],
         ),
         ("deleteUser", &[ErrorCode::Forbidden, ErrorCode::NotFound]),

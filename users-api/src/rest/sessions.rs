@@ -22,7 +22,7 @@ use utoipa::{
 
 use super::SharedState;
 use crate::graphql::{
-    accounts::ChangePasswordInput,
+    accounts::{ChangePasswordInput, authorize_password_change},
     sessions::{AuthenticateInput, Session},
 };
 
@@ -97,7 +97,7 @@ pub(crate) async fn change_password(
     body: JsonBody,
 ) -> Result<StatusCode, Problem> {
     // A request without a token is a 401, however malformed its body is.
-    viewer.require_authenticated()?;
+    authorize_password_change(viewer)?;
     let validate = |input: ChangePasswordInput| input.validate(rest.security);
     let variables = rest.change_password.validated_variables(body, value!({}), validate)?;
     rest.change_password.run(viewer, variables).await?;
