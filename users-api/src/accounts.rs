@@ -61,7 +61,8 @@ async fn insert_user(state: &UsersState, account: NewAccount) -> Result<user::Mo
     let NewAccount { username, password, email } = account;
     let address = client_ip::current();
     let attempt = state.throttle.begin_naming(None, address).await?;
-    let slot = state.hasher.acquire_slot(HashPurpose::Registration, address)?;
+    let mut slot = state.hasher.acquire_slot(HashPurpose::Registration, address)?;
+    slot.wait_for_turn().await?;
     let mut row =
         user::ActiveModel { created_at: Set(Utc::now().trunc_subsecs(6)), ..Default::default() };
     set_username(&mut row, username);
