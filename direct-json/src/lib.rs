@@ -10,16 +10,18 @@
 use std::borrow::Cow;
 
 use async_graphql::{
-    ContextSelectionSet, ObjectType, OutputType, Positioned, ServerResult, Value,
+    ContextSelectionSet, Error, ObjectType, OutputType, Positioned, ServerResult, Value,
     connection::{Connection, CursorType, Edge, EmptyFields, PageInfo},
     parser::types::{Field, SelectionSet},
     registry::Registry,
     resolver_utils::resolve_list,
 };
 
+mod budget;
 mod object;
 mod writer;
 
+pub use budget::{AnswerBudget, AnswerTooLarge, MAX_ANSWER_BYTES};
 pub use object::{PlainField, WriteValue, camel_case, camel_case_length, selection_text};
 pub use writer::{JsonWriter, Notation};
 
@@ -41,14 +43,30 @@ pub struct DirectJsonEnabled;
 pub struct DirectJson<T>(pub T);
 
 /// Returns what `write` has written, or `None` if the request or the selection needs the executor.
+/// Fails if the answer is too large.
 fn try_write_direct(
     ctx: &ContextSelectionSet<'_>,
     write: impl FnOnce(&mut JsonWriter<'_>, &SelectionSet) -> Option<()>,
-) -> Option<Value> {
-    let DirectJsonEnabled = ctx.data_opt()?;
+) -> ServerResult<Option<Value>> {
+    if ctx.data_opt::<DirectJsonEnabled>().is_none() {
+        return Ok(None);
+    }
     let mut json = JsonWriter::for_selection(ctx);
-    write(&mut json, &ctx.item.node)?;
-    Some(json.into_value())
+    let written = write(&mut json, &ctx.item.node);
+    if written.is_none() && !json.is_full() {
+        return Ok(None);
+    }
+    take_written(ctx, json.len())?;
+    Ok(Some(json.into_value()))
+}
+
+/// Takes bytes from the [budget](AnswerBudget) of the answer, if it has one.
+///
+/// # Errors
+/// Fails if the answer is too large.
+pub fn take_written(ctx: &ContextSelectionSet<'_>, bytes: usize) -> ServerResult<()> {
+    let taken = AnswerBudget::from_ctx(ctx).map_or(Ok(()), |budget| budget.take_written(bytes));
+    taken.map_err(|error| ctx.set_error_path(Error::from(error).into_server_error(ctx.item.pos)))
 }
 
 impl<T: WriteJson> OutputType for DirectJson<T> {
@@ -65,7 +83,7 @@ impl<T: WriteJson> OutputType for DirectJson<T> {
         ctx: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        match try_write_direct(ctx, |json, selection| json.object_of(selection, &self.0)) {
+        match try_write_direct(ctx, |json, selection| json.object_of(selection, &self.0))? {
             Some(object) => Ok(object),
             None => self.0.resolve(ctx, field).await,
         }
@@ -93,7 +111,7 @@ impl<T: WriteJson> OutputType for DirectJson<Vec<T>> {
         let written = try_write_direct(ctx, |json, selection| {
             json.list(&self.0, |json, object| json.object_of(selection, object))
         });
-        match written {
+        match written? {
             Some(list) => Ok(list),
             None => resolve_list(ctx, field, &self.0, Some(self.0.len())).await,
         }

@@ -8,12 +8,14 @@ use async_graphql::{
 };
 use serde::Serialize;
 
-use crate::WriteJson;
+use crate::{AnswerBudget, WriteJson};
 
 /// JSON text that grows. A value inside of an object or a list is appended to it.
 #[derive(Debug, Default)]
 pub struct JsonWriter<'a> {
     text: Vec<u8>,
+    /// The bytes that it may have; `None` for any number.
+    max_bytes: Option<usize>,
     notation: Notation,
     /// The named fragments of the document.
     fragments: Option<&'a HashMap<Name, Positioned<FragmentDefinition>>>,
@@ -42,7 +44,26 @@ impl<'a> JsonWriter<'a> {
     pub fn for_selection(ctx: &ContextSelectionSet<'a>) -> Self {
         let notation = ctx.data_opt().copied().unwrap_or_default();
         let fragments = Some(&ctx.query_env.fragments);
-        Self { text: Vec::with_capacity(2048), notation, fragments }
+        let max_bytes = AnswerBudget::from_ctx(ctx).map(AnswerBudget::unwritten);
+        Self { text: Vec::with_capacity(2048), max_bytes, notation, fragments }
+    }
+
+    /// Creates an empty writer that is [full](Self::is_full) past a number of bytes.
+    #[must_use]
+    pub fn with_limit(max_bytes: usize) -> Self {
+        Self { max_bytes: Some(max_bytes), ..Self::default() }
+    }
+
+    /// Returns true if the JSON is larger than its limit. It is not complete then: objects and lists
+    /// that were begun are given up.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.max_bytes.is_some_and(|limit| self.text.len() > limit)
+    }
+
+    /// Returns the number of bytes written.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
     }
 
     /// Writes a string.
@@ -135,6 +156,9 @@ impl<'a> JsonWriter<'a> {
         type_name: fn() -> Cow<'static, str>,
         write: &mut impl FnMut(&mut Self, &Field) -> Option<()>,
     ) -> Option<()> {
+        if self.is_full() {
+            return None;
+        }
         selection.items.iter().try_for_each(|item| {
             let (directives, condition, selection) = match &item.node {
                 Selection::Field(field) if field.node.directives.is_empty() => {
@@ -184,6 +208,8 @@ impl<'a> JsonWriter<'a> {
     /// Writes a GraphQL value. A binary value is appended as the JSON that it is.
     pub fn value(&mut self, value: &Value) {
         match value {
+            // Neither lists nor objects, which call this for each of theirs, are written on.
+            _ if self.is_full() => (),
             Value::Null => self.null(),
             Value::Number(number) => self.display(format_args!("{number}")),
             Value::String(text) => self.string(text),

@@ -49,7 +49,9 @@ impl ParsedDocument {
         check_root_fields(&parsed, limits, single_use_fields)?;
         compat::subscription_fragments::inline_fields(&mut parsed);
         let has_unique_keys = has_unique_keys(&parsed);
-        Ok(Self { parsed, bytes: tokens * PARSED_TOKEN_BYTES, has_unique_keys, cost })
+        // Strings and names are copied from the text.
+        let bytes = tokens * PARSED_TOKEN_BYTES + 2 * text.len();
+        Ok(Self { parsed, bytes, has_unique_keys, cost })
     }
 
     /// Returns whether the document selects `__schema` or `__type`.

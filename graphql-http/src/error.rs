@@ -4,8 +4,9 @@ use std::{borrow::Cow, fmt::Display};
 
 use async_graphql::{ErrorExtensionValues, Pos, ServerError, Value};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use direct_json::AnswerTooLarge;
 
-use crate::compat::messages;
+use crate::{byte_budget::Busy, compat::messages};
 
 /// The most errors in the response to a request that was not executed.
 const MAX_ERRORS: usize = 100;
@@ -58,6 +59,8 @@ endpoint_error_codes! {
     PersistedQueryNotFound = "PERSISTED_QUERY_NOT_FOUND", BAD_REQUEST;
     /// A WebSocket runs too many operations.
     TooManyRequests = "TOO_MANY_REQUESTS", TOO_MANY_REQUESTS;
+    /// The server holds too many bodies at the moment.
+    Busy = "BUSY", SERVICE_UNAVAILABLE;
     /// An operation of a WebSocket took too long.
     Timeout = "TIMEOUT", SERVICE_UNAVAILABLE;
     /// An argument of a field is invalid.
@@ -145,8 +148,14 @@ impl RequestError {
         let status = code.http_status();
         let json_status = if code.is_document_error() { StatusCode::OK } else { status };
         let mut headers = Box::<HeaderMap>::default();
-        if code == EndpointErrorCode::MethodNotAllowed {
-            headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+        match code {
+            EndpointErrorCode::MethodNotAllowed => {
+                headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+            }
+            EndpointErrorCode::Busy => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => (),
         }
         Self { status, json_status, headers, errors }
     }
@@ -190,13 +199,27 @@ impl RequestError {
     }
 }
 
+impl From<Busy> for RequestError {
+    fn from(_: Busy) -> Self {
+        Self::new(EndpointErrorCode::Busy, "Too many answers and requests at once: try again.")
+    }
+}
+
+impl From<AnswerTooLarge> for RequestError {
+    fn from(error: AnswerTooLarge) -> Self {
+        Self::new(EndpointErrorCode::QueryTooComplex, error.to_string())
+    }
+}
+
 /// Gives the error of a field a code. One without is either invalid input, or internal: then its
 /// message is replaced.
 pub(crate) fn assign_code(error: &mut ServerError, policy: &dyn ErrorPolicy) {
     if has_code(error) {
         return;
     }
-    if messages::is_missing_entity(&error.message) {
+    if error.source::<AnswerTooLarge>().is_some() {
+        set_code(error, EndpointErrorCode::QueryTooComplex);
+    } else if messages::is_missing_entity(&error.message) {
         set_code(error, EndpointErrorCode::NotFound);
     } else if messages::is_invalid_input(&error.message) {
         truncate(&mut error.message);

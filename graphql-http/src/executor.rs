@@ -3,14 +3,15 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{Executor, Request, Response, parser::types::OperationType};
-use direct_json::DirectJsonEnabled;
+use direct_json::{AnswerBudget, AnswerTooLarge, DirectJsonEnabled};
 use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::sync::oneshot;
 
 use crate::{
     Limits,
-    cache::DocumentCache,
+    cache::{DocumentCache, FoundDocument},
     compat::omitted_variables,
+    cost::{check_entities, estimated_bytes},
     document::ParsedDocument,
     error::{EndpointErrorCode, ErrorPolicy, RequestError},
     field_collection::collect_fields,
@@ -22,7 +23,7 @@ use crate::{
 /// A schema with its limits, and a cache of its documents.
 pub(crate) struct DocumentExecutor<E> {
     pub(crate) schema: E,
-    pub(crate) documents: DocumentCache,
+    pub(crate) documents: Arc<DocumentCache>,
     pub(crate) limits: Limits,
     pub(crate) single_use_fields: &'static [&'static str],
     pub(crate) credential_fields: &'static [&'static str],
@@ -36,7 +37,11 @@ pub(crate) struct Operation {
     pub(crate) kind: OperationType,
     /// True for a mutation of [`Endpoint::credential_fields`](crate::Endpoint::credential_fields) alone.
     needs_no_credentials: bool,
+    /// The approximate memory of its document and variables.
+    pub(crate) bytes: usize,
     request: Request,
+    budget: Arc<AnswerBudget>,
+    found: FoundDocument,
 }
 
 impl Operation {
@@ -68,26 +73,34 @@ impl<E: Executor> DocumentExecutor<E> {
     ) -> Result<Operation, RequestError> {
         let parse =
             |text: &str| ParsedDocument::from_text(text, &self.limits, self.single_use_fields);
-        let document = self.documents.get_or_parse(&params, parse)?;
+        let found = self.documents.get_or_parse(&params, parse)?;
+        let document = &*found.document;
         if document.uses_introspection() && !self.introspection {
             let message = "Introspection is disabled.";
             return Err(RequestError::new(EndpointErrorCode::GraphqlValidationFailed, message));
         }
         let operation = &document.operation(params.operation_name.as_deref())?.node;
-        let variables = params.take_variables();
+        let mut variables = params.take_variables();
+        // A subscription keeps them for as long as it lives.
+        variables.retain(|name, _| {
+            operation.variable_definitions.iter().any(|one| one.node.name.node == *name)
+        });
         document.check_variables(operation, &variables, &self.limits)?;
+        check_entities(&document.parsed, operation, &variables, &self.limits)?;
         let mut parsed = document.parsed.clone();
         omitted_variables::remove(&mut parsed, operation, &variables);
-        let request =
-            Request::new(params.query.unwrap_or_default()).variables(variables).data(viewer);
         let needs_no_credentials = operation.ty == OperationType::Mutation
             && collect_fields(&operation.selection_set.node, &document.parsed.fragments)
                 .iter()
                 .all(|field| self.credential_fields.contains(&field.node.name.node.as_str()));
-        let mut request = enable_direct_json(request, &document);
+        let bytes = document.bytes + variables.values().map(estimated_bytes).sum::<usize>();
+        // The text is not needed along with its document.
+        let request = Request::new("").variables(variables).data(viewer);
+        let budget = Arc::<AnswerBudget>::default();
+        let mut request = enable_direct_json(request, document).data(Arc::clone(&budget));
         request.set_parsed_query(parsed);
         request.operation_name = params.operation_name;
-        Ok(Operation { kind: operation.ty, needs_no_credentials, request })
+        Ok(Operation { kind: operation.ty, needs_no_credentials, bytes, request, budget, found })
     }
 
     /// Executes a query or a mutation.
@@ -95,9 +108,10 @@ impl<E: Executor> DocumentExecutor<E> {
     /// A mutation runs to its end in a task of its own, even if the client disconnects: one that is
     /// dropped in the middle would leave half of its work done.
     pub(crate) async fn execute(&self, operation: Operation) -> RequestOutcome {
+        let Operation { kind, request, budget, mut found, .. } = operation;
         let schema = self.schema.clone();
-        let execution = async move { schema.execute(operation.request).await };
-        let response = if operation.kind == OperationType::Mutation {
+        let execution = async move { schema.execute(request).await };
+        let response = if kind == OperationType::Mutation {
             let (sender, receiver) = oneshot::channel();
             let work = async move { drop(sender.send(execution.await)) };
             tokio::spawn(self.task_context.wrap_mutation(work.boxed()));
@@ -105,19 +119,45 @@ impl<E: Executor> DocumentExecutor<E> {
         } else {
             AssertUnwindSafe(execution).catch_unwind().await.ok()
         };
-        outcome(response, &*self.error_policy)
+        match response {
+            // A mutation has had its effect: its answer lacks the fields that were too large.
+            Some(_) if budget.is_exceeded() && kind != OperationType::Mutation => {
+                RequestOutcome::RequestError(AnswerTooLarge.into())
+            }
+            response => {
+                let outcome = outcome(response, &*self.error_policy);
+                found.keep_if_valid(&outcome, &self.documents);
+                outcome
+            }
+        }
     }
 
-    /// Executes a subscription.
+    /// Executes a subscription. Each event has a budget of its own.
     pub(crate) fn subscribe(
         &self,
         operation: Operation,
     ) -> impl Stream<Item = RequestOutcome> + Send + use<E> {
         let error_policy = Arc::clone(&self.error_policy);
-        let events = self.schema.execute_stream(operation.request, None);
-        AssertUnwindSafe(events)
-            .catch_unwind()
-            .map(move |response| outcome(response.ok(), &*error_policy))
+        let Operation { request, budget, mut found, .. } = operation;
+        let documents = Arc::clone(&self.documents);
+        let events = self.schema.execute_stream(request, None);
+        AssertUnwindSafe(events).catch_unwind().map(move |response| {
+            budget.reset();
+            let outcome = outcome(response.ok(), &*error_policy);
+            found.keep_if_valid(&outcome, &documents);
+            outcome
+        })
+    }
+}
+
+impl FoundDocument {
+    /// Keeps a document for other requests, once its validation has succeeded.
+    fn keep_if_valid(&mut self, outcome: &RequestOutcome, documents: &DocumentCache) {
+        if matches!(outcome, RequestOutcome::Executed(_))
+            && let Some(key) = self.new_key.take()
+        {
+            documents.put(key, Arc::clone(&self.document));
+        }
     }
 }
 

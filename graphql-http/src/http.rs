@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use async_graphql::{Executor, parser::types::OperationType};
 use axum::{
-    body::{Body, Bytes, HttpBody},
-    extract::{FromRequest, Request, State},
+    body::{Body, Bytes},
+    extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 
 use crate::{
     ClientAuthenticator, EndpointState, WEBSOCKET_PATH,
+    byte_budget::{self, BodyError, Busy},
     error::{EndpointErrorCode, RequestError},
     executor::Operation,
     negotiation::{self, MediaType},
@@ -30,7 +31,8 @@ pub(crate) async fn get<E: Executor, A: ClientAuthenticator>(
         return ([(header::VARY, "accept")], page()).into_response();
     }
     let Some(media) = negotiation::negotiate(&head.headers) else { return not_acceptable() };
-    let read = async |head: Parts| RequestParams::from_uri(&head.uri);
+    let read =
+        async |head: Parts| RequestParams::from_uri(&head.uri, state.executor.limits.max_values);
     let prepared = prepare(&state, head, read).await.and_then(reject_mutation);
     execute_and_respond(&state, media, prepared).await
 }
@@ -42,9 +44,10 @@ pub(crate) async fn post<E: Executor, A: ClientAuthenticator>(
 ) -> Response {
     let (head, body) = request.into_parts();
     let Some(media) = negotiation::negotiate(&head.headers) else { return not_acceptable() };
-    let read = async |head| {
-        let body = read_json(head, body, state.executor.limits.max_body_bytes).await?;
-        RequestParams::from_json(&body)
+    let read = async |head: Parts| {
+        let limits = &state.executor.limits;
+        let body = read_json(&head, body, limits.max_body_bytes).await?;
+        RequestParams::from_json(&body, limits.max_values)
     };
     let prepared = prepare(&state, head, read).await.and_then(reject_subscription);
     execute_and_respond(&state, media, prepared).await
@@ -75,7 +78,7 @@ pub(crate) fn reject_method(
 ) -> Response {
     let error = RequestError::new(EndpointErrorCode::MethodNotAllowed, message);
     let media = negotiation::negotiate(headers).unwrap_or(MediaType::Json);
-    let mut response = respond(media, &RequestOutcome::RequestError(error));
+    let mut response = respond(media, RequestOutcome::RequestError(error));
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
     response
 }
@@ -84,29 +87,24 @@ fn not_acceptable() -> Response {
     let message =
         "Accept must allow application/graphql-response+json or application/json, in UTF-8.";
     let error = RequestError::new(EndpointErrorCode::NotAcceptable, message);
-    respond(MediaType::Json, &RequestOutcome::RequestError(error))
+    respond(MediaType::Json, RequestOutcome::RequestError(error))
 }
 
-async fn read_json(head: Parts, body: Body, max_bytes: usize) -> Result<Bytes, RequestError> {
+async fn read_json(head: &Parts, body: Body, max_bytes: usize) -> Result<Bytes, RequestError> {
     if !is_json(&head.headers) || head.headers.contains_key(header::CONTENT_ENCODING) {
         let message = "The body must be application/json in UTF-8, without a Content-Encoding.";
         return Err(RequestError::new(EndpointErrorCode::UnsupportedMediaType, message));
     }
-    let too_large = || {
-        let message = format!("The body is larger than {} KiB.", max_bytes / 1024);
-        RequestError::new(EndpointErrorCode::PayloadTooLarge, message)
-    };
-    // Before the first read, which would ask a client that expects 100 (Continue) for the body.
-    if body.size_hint().lower() > max_bytes as u64 {
-        return Err(too_large());
-    }
-    let request = Request::from_parts(head, body);
-    Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-        _ => RequestError::new(
+    byte_budget::read_request(body, max_bytes).await.map_err(|error| match error {
+        BodyError::TooLarge => RequestError::new(
+            EndpointErrorCode::PayloadTooLarge,
+            format!("The body is larger than {} KiB.", max_bytes / 1024),
+        ),
+        BodyError::Incomplete => RequestError::new(
             EndpointErrorCode::BadRequest,
             "The body could not be read to its end.",
         ),
+        BodyError::Busy => Busy.into(),
     })
 }
 
@@ -142,10 +140,13 @@ async fn execute_and_respond<E: Executor, A>(
     prepared: Result<Operation, RequestError>,
 ) -> Response {
     match prepared {
-        Err(error) => respond(media, &RequestOutcome::RequestError(error)),
+        Err(error) => respond(media, RequestOutcome::RequestError(error)),
         Ok(operation) => {
             let is_mutation = operation.kind == OperationType::Mutation;
-            let mut response = respond(media, &state.executor.execute(operation).await);
+            let outcome = state.executor.execute(operation).await;
+            // The answer of a mutation is given in any case: a repetition would do the work again.
+            let mut response =
+                if is_mutation { respond(media, outcome) } else { respond_if_room(media, outcome) };
             if is_mutation {
                 // The response may hold tokens.
                 forbid_caching(&mut response);
@@ -156,10 +157,25 @@ async fn execute_and_respond<E: Executor, A>(
 }
 
 /// Writes the response. One that cannot be serialised is 500 without a body.
-pub(crate) fn respond(media: MediaType, outcome: &RequestOutcome) -> Response {
-    let Ok(body) = outcome.to_json() else {
+pub(crate) fn respond(media: MediaType, outcome: RequestOutcome) -> Response {
+    match outcome.into_json() {
+        Ok((outcome, body)) => response(media, &outcome, body.into()),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// Writes the response like [`respond`], or `BUSY` if too many answers are not sent yet.
+fn respond_if_room(media: MediaType, outcome: RequestOutcome) -> Response {
+    let Ok((outcome, body)) = outcome.into_json() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
+    match byte_budget::hold_answer(body) {
+        Ok(body) => response(media, &outcome, body),
+        Err(busy) => respond(media, RequestOutcome::RequestError(busy.into())),
+    }
+}
+
+fn response(media: MediaType, outcome: &RequestOutcome, body: Bytes) -> Response {
     let status = match (outcome, media) {
         (RequestOutcome::Executed(_), _) => StatusCode::OK,
         (RequestOutcome::RequestError(error), MediaType::GraphqlResponse) => error.status,

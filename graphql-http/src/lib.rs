@@ -16,6 +16,7 @@
 //! on a schema behind the work-arounds of `compat`, `response` gives every error a code.
 
 mod authenticator;
+pub mod byte_budget;
 mod cache;
 mod compat;
 mod cost;
@@ -47,7 +48,7 @@ use executor::DocumentExecutor;
 pub use authenticator::ClientAuthenticator;
 pub use error::{EndpointErrorCode, ErrorPolicy};
 pub use field_collection::has_unique_keys;
-pub use limits::Limits;
+pub use limits::{FieldCost, FieldToCost, Limits};
 pub use task_context::TaskContext;
 pub use ws::WebSocketLimits;
 
@@ -160,7 +161,7 @@ pub fn router<E: Executor, A: ClientAuthenticator>(endpoint: Endpoint<E, A>) -> 
     let state = EndpointState {
         executor: DocumentExecutor {
             schema: CheckedExecutor(endpoint.schema),
-            documents: DocumentCache::new(endpoint.limits.max_cache_bytes),
+            documents: Arc::new(DocumentCache::new(&endpoint.limits)),
             limits: endpoint.limits,
             single_use_fields: endpoint.single_use_fields,
             credential_fields: endpoint.credential_fields,

@@ -11,6 +11,22 @@
 //!
 //! Source: OWASP GraphQL cheat sheet, "Query limiting (depth & amount)".
 
+/// A field whose cost is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldToCost<'a> {
+    /// The name of the field.
+    pub name: &'a str,
+    /// The arguments `first` and `last` if they are integers.
+    pub first: Option<i32>,
+    /// See `first`.
+    pub last: Option<i32>,
+    /// The cost of the fields that are selected from it.
+    pub children: usize,
+}
+
+/// Returns the cost of a field with all that is selected from it.
+pub type FieldCost = fn(FieldToCost<'_>) -> usize;
+
 /// The limits on requests and documents.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -33,10 +49,21 @@ pub struct Limits {
     /// The cost of `__schema` and `__type`: the approximate number of fields in their result. The
     /// introspection query of common tools costs a tenth of the default.
     pub max_introspection_cost: usize,
+    /// Representations of entities in a request, if the schema is a subgraph of a federated graph.
+    pub max_entities: usize,
+    /// The sum of [`field_cost`](Self::field_cost) over all entities. async-graphql counts their
+    /// selection once, however many there are.
+    pub max_entities_cost: usize,
+    /// Returns the cost of a field of an entity.
+    pub field_cost: FieldCost,
     /// Bytes of variables, counted each time that a variable is read.
     pub max_variable_bytes: usize,
+    /// Values in variables and extensions, those within lists and objects included.
+    pub max_values: usize,
     /// Bytes of parsed documents in the cache.
     pub max_cache_bytes: usize,
+    /// Bytes of text of a document in the cache: larger ones are parsed each time.
+    pub max_cached_text_bytes: usize,
 }
 
 impl Default for Limits {
@@ -51,8 +78,13 @@ impl Default for Limits {
             max_directives: 8,
             max_root_fields: 100,
             max_introspection_cost: 1_000_000,
+            max_entities: 1_000,
+            max_entities_cost: 1_000_000,
+            field_cost: |field| field.children + 1,
             max_variable_bytes: 8 * 1024 * 1024,
+            max_values: 10_000,
             max_cache_bytes: 8 * 1024 * 1024,
+            max_cached_text_bytes: 16 * 1024,
         }
     }
 }

@@ -5,13 +5,15 @@ use std::collections::HashMap;
 use async_graphql::{Value, Variables};
 use axum::{extract::Query, http::Uri};
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, value::RawValue};
 
-use crate::error::{EndpointErrorCode, RequestError};
+use crate::{
+    cost::estimated_bytes,
+    error::{EndpointErrorCode, RequestError},
+};
 
-/// The well-formed parameters of a request; nothing in them is checked yet.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// The well-formed parameters of a request; nothing in them is checked yet but the number of values.
+#[derive(Debug, Default)]
 pub(crate) struct RequestParams {
     pub(crate) query: Option<String>,
     pub(crate) operation_name: Option<String>,
@@ -22,17 +24,36 @@ pub(crate) struct RequestParams {
 /// A map, since serde also reads a struct from a list.
 type Extensions = HashMap<String, Value>;
 
+/// The same before variables and extensions are read, of which each value takes 30 times as many bytes
+/// as its text.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UnreadParams<'a> {
+    query: Option<String>,
+    operation_name: Option<String>,
+    #[serde(borrow)]
+    variables: Option<&'a RawValue>,
+    #[serde(borrow)]
+    extensions: Option<&'a RawValue>,
+}
+
 impl RequestParams {
     /// Reads the body of a `POST`.
     ///
     /// # Errors
-    /// `BAD_REQUEST`.
-    pub(crate) fn from_json(body: &[u8]) -> Result<Self, RequestError> {
+    /// `BAD_REQUEST`, or `QUERY_TOO_COMPLEX` for more than `max_values` variables.
+    pub(crate) fn from_json(body: &[u8], max_values: usize) -> Result<Self, RequestError> {
         // The first byte excludes lists, which serde would read as the fields in order.
         if body.trim_ascii_start().first() == Some(&b'{')
-            && let Ok(params) = serde_json::from_slice::<Self>(body)
+            && let Ok(params) = serde_json::from_slice::<UnreadParams<'_>>(body)
         {
-            return params.validate();
+            let UnreadParams { query, operation_name, variables, extensions } = params;
+            let variables = variables.map(RawValue::get);
+            let extensions = extensions.map(RawValue::get);
+            check_number_of_values([variables, extensions], max_values)?;
+            let variables = parse_json_param(variables, NO_VARIABLES)?;
+            let extensions = parse_json_param(extensions, NO_EXTENSIONS)?;
+            return Self { query, operation_name, variables, extensions }.validate();
         }
         Err(explain_malformed(body))
     }
@@ -40,8 +61,8 @@ impl RequestParams {
     /// Reads the query string of a `GET`.
     ///
     /// # Errors
-    /// `BAD_REQUEST`.
-    pub(crate) fn from_uri(uri: &Uri) -> Result<Self, RequestError> {
+    /// `BAD_REQUEST`, or `QUERY_TOO_COMPLEX` for more than `max_values` variables.
+    pub(crate) fn from_uri(uri: &Uri, max_values: usize) -> Result<Self, RequestError> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).map_err(|_| {
             bad_request("The query string is not of the form name=value&name=value.")
         })?;
@@ -51,8 +72,10 @@ impl RequestParams {
                 return Err(bad_request("A parameter must not be given twice."));
             }
         }
-        let variables = parse_json_param(values.get("variables"), NO_VARIABLES)?;
-        let extensions = parse_json_param(values.get("extensions"), NO_EXTENSIONS)?;
+        let value = |name| values.get(name).map(String::as_str);
+        check_number_of_values([value("variables"), value("extensions")], max_values)?;
+        let variables = parse_json_param(value("variables"), NO_VARIABLES)?;
+        let extensions = parse_json_param(value("extensions"), NO_EXTENSIONS)?;
         let query = values.remove("query");
         let operation_name = values.remove("operationName");
         Self { query, operation_name, variables, extensions }.validate()
@@ -83,6 +106,12 @@ impl RequestParams {
         from_hex(hash).map(Some).ok_or_else(|| bad_request(NO_HASH))
     }
 
+    /// Returns the bytes of the parameters that an operation begins with.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let variables = self.variables.iter().flat_map(|variables| variables.values());
+        self.query.as_ref().map_or(0, String::len) + variables.map(estimated_bytes).sum::<usize>()
+    }
+
     pub(crate) fn take_variables(&mut self) -> Variables {
         self.variables.take().unwrap_or_default()
     }
@@ -97,10 +126,34 @@ const NO_HASH: &str = "persistedQuery.sha256Hash must be 64 hexadecimal digits."
 
 /// Parses a parameter that is JSON within the query string; `malformed` is the message of the error.
 fn parse_json_param<T: DeserializeOwned>(
-    text: Option<&String>,
+    text: Option<&str>,
     malformed: &'static str,
 ) -> Result<Option<T>, RequestError> {
     text.map_or(Ok(None), |text| serde_json::from_str(text).map_err(|_| bad_request(malformed)))
+}
+
+/// Rejects JSON texts with too many values, before any value is built.
+fn check_number_of_values(texts: [Option<&str>; 2], max_values: usize) -> Result<(), RequestError> {
+    if texts.into_iter().flatten().map(max_number_of_values).sum::<usize>() > max_values {
+        return Err(RequestError::too_complex("The variables have too many values."));
+    }
+    Ok(())
+}
+
+/// Returns the number of values in a JSON text, an empty list or object counted twice: each value is
+/// the first one, begins a list or an object, or follows a comma.
+pub(crate) fn max_number_of_values(json: &str) -> usize {
+    let (mut values, mut in_string, mut escaped) = (1, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b',' | b'[' | b'{' if !in_string => values += 1,
+            _ => (),
+        }
+    }
+    values
 }
 
 fn bad_request(message: impl Into<String>) -> RequestError {
@@ -182,11 +235,26 @@ mod tests {
             ),
             (r#"{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"xy"}}}"#, NO_HASH),
         ] {
-            let error = RequestParams::from_json(body.as_bytes()).expect_err(body);
+            let error = RequestParams::from_json(body.as_bytes(), 100).expect_err(body);
             assert_eq!(code_and_message(&error), ("BAD_REQUEST".to_owned(), detail), "{body}");
         }
-        let error = RequestParams::from_json(b"{").unwrap_err();
+        let error = RequestParams::from_json(b"{", 100).unwrap_err();
         assert!(error.errors[0].message.starts_with("The body is not JSON: "));
+    }
+
+    #[test]
+    fn values_are_counted_without_building_them() {
+        for (json, values) in [("7", 1), (r#"{"a":"[,{\"","b":1}"#, 3), ("[1,[2,3],{}]", 6)] {
+            assert_eq!(max_number_of_values(json), values, "{json}");
+        }
+        for name in ["variables", "extensions"] {
+            let zeros = vec![0; 100];
+            let body = serde_json::json!({ "query": "{ a }", name: { "unused": zeros } });
+            let body = body.to_string();
+            assert!(RequestParams::from_json(body.as_bytes(), 102).is_ok());
+            let error = RequestParams::from_json(body.as_bytes(), 101).unwrap_err();
+            assert_eq!(code_and_message(&error).0, "QUERY_TOO_COMPLEX");
+        }
     }
 
     #[test]
@@ -195,6 +263,7 @@ mod tests {
             let query = query.replace(' ', "%20").replace('{', "%7B").replace('}', "%7D");
             RequestParams::from_uri(
                 &format!("/graphql?{query}").replace('"', "%22").parse().unwrap(),
+                100,
             )
         };
         let mut params =

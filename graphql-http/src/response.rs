@@ -1,7 +1,7 @@
 //! The outcome of a request, and its JSON. Every error carries `extensions.code`.
 
 use async_graphql::{Response, ServerError, Value};
-use direct_json::JsonWriter;
+use direct_json::{AnswerTooLarge, JsonWriter, MAX_ANSWER_BYTES};
 
 use crate::{
     compat::messages,
@@ -32,12 +32,24 @@ impl RequestOutcome {
     }
 
     /// Writes the body as the GraphQL specification has it: `errors` only if there are any, `data`
-    /// only if the request was executed.
+    /// only if the request was executed. Returns the outcome along with it: `QUERY_TOO_COMPLEX` in
+    /// place of an answer that is too large.
     ///
     /// # Errors
     /// An error or an extension cannot be serialised.
-    pub(crate) fn to_json(&self) -> serde_json::Result<Vec<u8>> {
-        let mut json = JsonWriter::default();
+    pub(crate) fn into_json(self) -> serde_json::Result<(Self, Vec<u8>)> {
+        let mut json = JsonWriter::with_limit(MAX_ANSWER_BYTES);
+        self.write(&mut json)?;
+        if json.is_full() {
+            let outcome = Self::RequestError(AnswerTooLarge.into());
+            let mut json = JsonWriter::default();
+            outcome.write(&mut json)?;
+            return Ok((outcome, json.into_bytes()));
+        }
+        Ok((self, json.into_bytes()))
+    }
+
+    fn write(&self, json: &mut JsonWriter<'_>) -> serde_json::Result<()> {
         json.object(|json| match self {
             Self::RequestError(error) => write_errors(json, &error.errors),
             Self::Executed(response) => {
@@ -52,8 +64,7 @@ impl RequestOutcome {
                 }
                 Ok(())
             }
-        })?;
-        Ok(json.into_bytes())
+        })
     }
 }
 

@@ -13,8 +13,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, SubsecRound, Utc};
 use entity::{offer, update_row};
 use schema::{
-    BigInt, Currency, Error, ErrorCode, FieldErrors, LoadOwned, Money, Offer, OfferStatus, Page,
-    PageRequest, Result, Viewer,
+    AnswerBudget, BigInt, Currency, Error, ErrorCode, FieldErrors, LoadOwned, LoadWithinBudget,
+    Money, Offer, OfferStatus, Result, Viewer,
     db_availability::retry_on_conflict,
     validation::{nullable_column, text as validated_text},
 };
@@ -287,17 +287,17 @@ impl OfferChange {
 }
 
 impl OffersState {
-    /// Loads an offer, or returns `None` if there is none with this id.
-    pub(crate) async fn find(&self, id: Option<i64>) -> Result<Option<Offer>> {
+    /// Loads an offer within the budget of the answer, or returns `None` if there is none with this
+    /// id.
+    pub(crate) async fn find(
+        &self,
+        budget: Option<&AnswerBudget>,
+        id: Option<i64>,
+    ) -> Result<Option<Offer>> {
         match id {
-            Some(id) => self.offer_by_id.load_owned(id).await,
+            Some(id) => self.offer_by_id.load_within_budget(budget, id).await,
             None => Ok(None),
         }
-    }
-
-    /// Loads a page of the offers of a user.
-    pub(crate) async fn page(&self, user_id: i64, page: PageRequest) -> Result<Page<Offer>> {
-        Ok(self.offer_pages.load_owned((user_id, page)).await?.unwrap_or_default())
     }
 
     /// Requires a token in strict mode. A rejection is logged.
@@ -319,7 +319,7 @@ impl OffersState {
         id: Option<i64>,
         viewer: Viewer,
     ) -> Result<i64> {
-        let offer = self.find(id).await?.ok_or_else(offer_not_found)?;
+        let offer = self.find(None, id).await?.ok_or_else(offer_not_found)?;
         viewer.authorize_as(self.security, offer.user_id.0).inspect_err(|error| {
             SecurityEvent::new(action).user(offer.user_id.0).actor(viewer).log_refusal(error);
         })?;

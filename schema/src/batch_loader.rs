@@ -34,7 +34,7 @@ use opentelemetry::{
 };
 use tokio::{sync::watch, task::yield_now, time::timeout};
 
-use crate::{Error, Result};
+use crate::{AnswerBudget, Error, ErrorCode, Result};
 
 /// Time after which the next batch no longer waits for the one that is running.
 const SLOW_AFTER: Duration = Duration::from_millis(5);
@@ -120,6 +120,85 @@ where
         found.clear();
         Ok(values.into_iter().map(|value| value.map(Arc::unwrap_or_clone)).collect())
     }
+}
+
+/// A value that takes bytes of the budget of an answer.
+pub trait ReadBytes {
+    /// Returns the approximate bytes of the value in memory.
+    fn read_bytes(&self) -> usize;
+}
+
+impl<T: ReadBytes> ReadBytes for Option<T> {
+    fn read_bytes(&self) -> usize {
+        self.as_ref().map_or(0, ReadBytes::read_bytes)
+    }
+}
+
+/// Look-ups of a loader that bounds a batch by its bytes: it leaves the rest of the keys out of the
+/// result, and they are loaded by the next batch, unless the answer is too large by then. So a batch
+/// of large values of one client neither fills the memory nor fails the look-ups of others.
+pub trait LoadWithinBudget<K, V> {
+    /// Loads the value of a key within the budget of the answer.
+    ///
+    /// # Errors
+    /// `QUERY_TOO_COMPLEX` if the answer is too large. Fails if a batch does.
+    fn load_within_budget(
+        &self,
+        budget: Option<&AnswerBudget>,
+        key: K,
+    ) -> impl Future<Output = Result<V>> + Send;
+
+    /// Loads the values of `keys`, in their order, within the budget of the answer.
+    ///
+    /// # Errors
+    /// `QUERY_TOO_COMPLEX` if the answer is too large. Fails if a batch does.
+    fn load_all_within_budget(
+        &self,
+        budget: Option<&AnswerBudget>,
+        keys: Vec<K>,
+    ) -> impl Future<Output = Result<Vec<V>>> + Send;
+}
+
+impl<K, L> LoadWithinBudget<K, L::Value> for DataLoader<BatchLoader<L>>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    L: Loader<K, Error = Error, Value: ReadBytes>,
+{
+    async fn load_within_budget(&self, budget: Option<&AnswerBudget>, key: K) -> Result<L::Value> {
+        loop {
+            let value = self.load_owned(key.clone()).await?;
+            take_read(budget, &value)?;
+            if let Some(value) = value {
+                return Ok(value);
+            }
+        }
+    }
+
+    async fn load_all_within_budget(
+        &self,
+        budget: Option<&AnswerBudget>,
+        keys: Vec<K>,
+    ) -> Result<Vec<L::Value>> {
+        let mut values: Vec<_> = keys.iter().map(|_| None).collect();
+        loop {
+            let missing = keys.iter().zip(&mut values).filter(|(_, value)| value.is_none());
+            let (missing, places): (Vec<_>, Vec<_>) =
+                missing.map(|(key, place)| (key.clone(), place)).unzip();
+            if missing.is_empty() {
+                return Ok(values.into_iter().flatten().collect());
+            }
+            for (place, value) in places.into_iter().zip(self.load_all_owned(missing).await?) {
+                take_read(budget, &value)?;
+                *place = value;
+            }
+        }
+    }
+}
+
+fn take_read(budget: Option<&AnswerBudget>, value: &impl ReadBytes) -> Result<()> {
+    let bytes = value.read_bytes();
+    let taken = budget.map_or(Ok(()), |budget| budget.take_read(bytes));
+    taken.map_err(|error| Error::new(ErrorCode::QueryTooComplex, error.to_string()))
 }
 
 /// Counts a batch as running until it is dropped.

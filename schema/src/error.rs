@@ -87,7 +87,7 @@ error_codes! {
     OffersUnavailable = "OFFERS_UNAVAILABLE",
     /// The public keys of the Users service cannot be fetched: try again later.
     KeysUnavailable = "KEYS_UNAVAILABLE",
-    /// Too many requests of this kind are waiting: try again later.
+    /// Too many requests of this kind are waiting, or too many bytes: try again later.
     Busy = "BUSY",
     /// The `Idempotency-Key` was used before, with another request or for an offer that was deleted.
     IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED",

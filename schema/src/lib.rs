@@ -18,8 +18,10 @@ mod user;
 pub mod validation;
 pub mod viewer;
 
-pub use batch_loader::{BatchLoader, LoadOwned};
-pub use direct_json::{DirectJson, DirectJsonEnabled, JsonWriter, Notation, WriteJson};
+pub use batch_loader::{BatchLoader, LoadOwned, LoadWithinBudget, ReadBytes};
+pub use direct_json::{
+    AnswerBudget, DirectJson, DirectJsonEnabled, JsonWriter, MAX_ANSWER_BYTES, Notation, WriteJson,
+};
 pub use error::{Error, ErrorCode, FieldError, Result};
 pub use id::Id;
 pub use money::{BigInt, Currency, Money};

@@ -5,7 +5,7 @@ use direct_json::{JsonWriter, WriteValue, selection_text};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Id, Money, Text, Timestamp, rows::table_object};
+use crate::{Id, Money, ReadBytes, Text, Timestamp, rows::table_object};
 
 table_object! {
     offer hiding;
@@ -19,6 +19,7 @@ table_object! {
         #[schema(value_type = String, example = "Bicycle")]
         pub title: Text,
         /// The text, 1 to 20000 characters.
+        #[graphql(complexity = "crate::limits::TEXT_COMPLEXITY")]
         #[schema(value_type = String, example = "Blue, hardly used.")]
         pub text: Text,
         /// The price, null if there is none.
@@ -39,6 +40,12 @@ table_object! {
         #[schema(value_type = i64, required = true, example = 1)]
         #[serde(default)]
         pub user_id: Id,
+    }
+}
+
+impl ReadBytes for Offer {
+    fn read_bytes(&self) -> usize {
+        size_of::<Self>() + self.title.bytes() + self.text.bytes()
     }
 }
 

@@ -12,12 +12,16 @@ use async_graphql::{
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 
-use crate::{FieldErrors, Result};
+use crate::{FieldErrors, ReadBytes, Result};
 
 /// Maximum number of rows on a page.
 pub const MAX_PAGE_SIZE: i32 = 1000;
 /// Number of rows on a page without `first` and `last`.
 pub const DEFAULT_PAGE_SIZE: i32 = 100;
+
+/// Bytes of text after which a page ends before its number of rows is reached. A page has at least one
+/// row, so it is larger by less than a row.
+pub const MAX_PAGE_BYTES: usize = 1024 * 1024;
 
 /// The position of a row, opaque to clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +49,7 @@ pub fn encode_cursor(id: Option<i64>) -> Option<String> {
 }
 
 /// The rows that a client requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PageRequest {
     /// Maximum number of rows, 0 to [`MAX_PAGE_SIZE`].
     pub limit: i32,
@@ -139,21 +143,40 @@ impl PageRequest {
     pub fn apply<E: EntityTrait>(&self, rows: Select<E>, id: impl ColumnTrait) -> Select<E> {
         let rows = self.filter_by_cursors(rows, id);
         let rows = if self.from_end { rows.order_by_desc(id) } else { rows.order_by_asc(id) };
-        rows.limit(u64::from(self.limit.unsigned_abs()) + u64::from(self.probe_next))
+        rows.limit(self.max_rows())
     }
 
-    /// Converts the rows that [`Self::apply`] selects to a page in ascending order.
+    /// Returns the number of rows of the page, with the extra row if it is requested.
     #[must_use]
-    pub fn into_page<T>(&self, mut rows: Vec<T>) -> Page<T> {
-        let limit = self.limit.unsigned_abs() as usize;
-        let more = rows.len() > limit;
-        rows.truncate(limit);
+    pub fn max_rows(&self) -> u64 {
+        u64::from(self.limit.unsigned_abs()) + u64::from(self.probe_next)
+    }
+
+    /// Converts the rows that [`Self::apply`] selects to a page in ascending order, which ends after
+    /// [`MAX_PAGE_BYTES`] of the `text_bytes` of its rows.
+    #[must_use]
+    pub fn into_page<T>(&self, mut rows: Vec<T>, text_bytes: impl Fn(&T) -> usize) -> Page<T> {
+        let mut bytes = 0;
+        let fits = |row: &&T| {
+            let fits = bytes < MAX_PAGE_BYTES;
+            bytes += text_bytes(row);
+            fits
+        };
+        let len = rows.iter().take(self.limit.unsigned_abs() as usize).take_while(fits).count();
+        let more = rows.len() > len;
+        rows.truncate(len);
         if self.from_end {
             rows.reverse();
             Page { rows, has_previous: more, has_next: self.before.is_some() }
         } else {
             Page { rows, has_previous: self.after.is_some(), has_next: more }
         }
+    }
+}
+
+impl<T: ReadBytes> ReadBytes for Page<T> {
+    fn read_bytes(&self) -> usize {
+        self.rows.iter().map(ReadBytes::read_bytes).sum()
     }
 }
 
@@ -212,9 +235,26 @@ mod tests {
     #[test]
     fn page_truncates_in_both_directions() {
         let first = PageRequest { limit: 2, probe_next: true, ..PageRequest::FIRST_MAX };
-        let page = PageRequest { after: Some(1), ..first }.into_page(vec![2, 3, 4]);
+        let page = PageRequest { after: Some(1), ..first }.into_page(vec![2, 3, 4], |_| 1);
         assert_eq!((page.rows, page.has_previous, page.has_next), (vec![2, 3], true, true));
-        let page = PageRequest { from_end: true, ..first }.into_page(vec![9, 8]);
+        let page = PageRequest { from_end: true, ..first }.into_page(vec![9, 8], |_| 1);
         assert_eq!((page.rows, page.has_previous, page.has_next), (vec![8, 9], false, false));
+    }
+
+    #[test]
+    fn page_ends_after_its_bytes() {
+        for (bytes, len) in [
+            (1, 4),
+            (MAX_PAGE_BYTES / 4, 4),
+            (MAX_PAGE_BYTES / 3, 4),
+            (MAX_PAGE_BYTES / 2, 2),
+            (usize::MAX / 9, 1),
+        ] {
+            let page = PageRequest::FIRST_MAX.into_page(vec![1, 2, 3, 4], |_| bytes);
+            assert_eq!((page.rows.len(), page.has_next), (len, len < 4), "{bytes}");
+        }
+        let last = PageRequest { from_end: true, ..PageRequest::FIRST_MAX };
+        let page = last.into_page(vec![9, 8], |_| MAX_PAGE_BYTES);
+        assert_eq!((page.rows, page.has_previous, page.has_next), (vec![9], true, false));
     }
 }

@@ -3,9 +3,9 @@
 use std::marker::PhantomData;
 
 use sea_orm::{
-    Condition, ConnectionTrait, DbErr, EntityTrait, JoinType, QueryResult, QueryTrait, Select,
-    TryGetable,
-    sea_query::{Alias, Expr, Func, Query, SelectStatement},
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoSimpleExpr, JoinType,
+    QueryResult, QueryTrait, Select, TryGetable,
+    sea_query::{Alias, CaseStatement, Expr, ExprTrait, Func, Query, SelectStatement},
 };
 
 /// An object whose fields are columns of one table, as `table_object!` defines it.
@@ -154,6 +154,36 @@ impl<T: TableObject> SelectRows<T> {
     pub async fn all(self, database: &impl ConnectionTrait) -> Result<Vec<T>, DbErr> {
         let rows = database.query_all(&self.statement).await?;
         rows.iter().map(|row| T::from_row(row, 0)).collect()
+    }
+
+    /// Loads at most `max_rows` rows, each with the bytes of a text column. A text of more than
+    /// `max_bytes` is not read and empty: PostgreSQL knows its size without reading it, SQLite
+    /// without holding it.
+    ///
+    /// # Errors
+    /// Fails if the database does.
+    pub async fn all_with_bytes(
+        mut self,
+        text: impl ColumnTrait,
+        max_bytes: usize,
+        max_rows: u64,
+        database: &impl ConnectionTrait,
+    ) -> Result<Vec<(T, usize)>, DbErr> {
+        let text = text.into_simple_expr();
+        let max_bytes = i64::try_from(max_bytes).unwrap_or(i64::MAX);
+        let bytes = Expr::from(Func::cust("octet_length").arg(text.clone()));
+        let short = CaseStatement::new().case(bytes.clone().lte(max_bytes), text.clone());
+        let short: Expr = short.finally(Expr::val("")).into();
+        let columns = T::columns().into_iter();
+        let columns = columns.map(|column| if column == text { short.clone() } else { column });
+        self.statement.clear_selects().exprs(columns).expr(bytes).limit(max_rows);
+        let rows = database.query_all(&self.statement).await?;
+        let bytes_place = T::columns().len();
+        let read = |row: QueryResult| {
+            let bytes: i32 = row.try_get_by_index(bytes_place)?;
+            Ok((T::from_row(&row, 0)?, usize::try_from(bytes).unwrap_or_default()))
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// Loads the rows of [`Self::lateral`], each with its key.

@@ -44,6 +44,14 @@ pub fn from_json<T: DeserializeOwned>(json: &Bytes) -> serde_json::Result<T> {
 }
 
 impl Text {
+    /// Returns the bytes of the string in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.0 {
+            Form::String(text) => text.len(),
+            Form::Json(json) => json.len(),
+        }
+    }
+
     /// Returns the string, without JSON escapes.
     pub(crate) fn decode(&self) -> serde_json::Result<Cow<'_, str>> {
         match &self.0 {
@@ -105,7 +113,10 @@ impl OutputType for Text {
         _: &Positioned<Field>,
     ) -> ServerResult<Value> {
         match self.decode() {
-            Ok(text) => Ok(Value::String(text.into_owned())),
+            Ok(text) => {
+                direct_json::take_written(ctx, text.len())?;
+                Ok(Value::String(text.into_owned()))
+            }
             Err(error) => Err(ctx.set_error_path(
                 async_graphql::Error::from(crate::Error::internal(error))
                     .into_server_error(ctx.item.pos),

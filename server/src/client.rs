@@ -1,7 +1,13 @@
 //! The HTTP client for requests between services.
 
-use std::{io, path::Path, time::Duration};
+use std::{
+    fmt::{self, Display, Formatter},
+    io,
+    path::Path,
+    time::Duration,
+};
 
+use bytes::{Bytes, BytesMut};
 use reqwest::{Certificate, Client, RequestBuilder, Response, redirect::Policy};
 
 use crate::telemetry::traces;
@@ -9,7 +15,7 @@ use crate::telemetry::traces;
 /// Time for a connection to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time for a response, from the first byte sent to the last one received.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time that an idle connection stays open: shorter than the server keeps it.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(8);
 
@@ -39,6 +45,39 @@ pub fn build(ca: Option<&Path>) -> io::Result<Client> {
         builder = builder.tls_certs_only(certificates);
     }
     builder.build().map_err(io::Error::other)
+}
+
+/// A body that cannot be read to its end.
+#[derive(Debug)]
+pub enum BodyError {
+    /// The connection failed, or it took too long.
+    Interrupted(reqwest::Error),
+    /// It is larger than this number of bytes.
+    TooLarge(usize),
+}
+
+impl Display for BodyError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interrupted(error) => error.fmt(f),
+            Self::TooLarge(max_bytes) => write!(f, "the response is larger than {max_bytes} bytes"),
+        }
+    }
+}
+
+/// Reads the body of a response.
+///
+/// # Errors
+/// Fails if it is larger than `max_bytes`, or cannot be read.
+pub async fn read_body(mut response: Response, max_bytes: usize) -> Result<Bytes, BodyError> {
+    let mut body = BytesMut::new();
+    while let Some(part) = response.chunk().await.map_err(BodyError::Interrupted)? {
+        if body.len() + part.len() > max_bytes {
+            return Err(BodyError::TooLarge(max_bytes));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body.freeze())
 }
 
 /// Sends a request as a client span of the current trace.

@@ -9,7 +9,7 @@ use axum::{
 };
 use chrono::Utc;
 use futures_util::{FutureExt, future::BoxFuture};
-use graphql_http::{Endpoint, ErrorPolicy, TaskContext};
+use graphql_http::{Endpoint, ErrorPolicy, FieldToCost, Limits, TaskContext};
 use schema::{Error, Result, Viewer, limits};
 
 use crate::{
@@ -38,7 +38,16 @@ where
 /// Creates an endpoint whose resolvers get a [`Viewer`].
 #[must_use]
 pub fn endpoint<E>(schema: E, authenticator: Authenticator) -> Endpoint<E, TokenAuthenticator> {
+    let limits = Limits {
+        max_entities: limits::MAX_ENTITIES,
+        max_entities_cost: limits::MAX_ENTITIES_COMPLEXITY,
+        field_cost: |FieldToCost { name, first, last, children }| {
+            limits::entity_field_complexity(name, first, last, children)
+        },
+        ..Limits::default()
+    };
     Endpoint {
+        limits,
         error_policy: Arc::new(ProblemPolicy),
         task_context: Arc::new(RequestContext),
         ..Endpoint::new(schema, TokenAuthenticator(authenticator))

@@ -145,6 +145,12 @@ pub(crate) fn error_for_status(status: StatusCode) -> Error {
     Error::new(code, detail)
 }
 
+/// Returns the error for a body that there is no room for at the moment.
+pub(crate) fn busy() -> Error {
+    let detail = "Too many answers and requests at once: try again.";
+    Error::new(ErrorCode::Busy, detail).retry_after(1)
+}
+
 impl Problem {
     /// Creates the problem of a status that a layer, an extractor or hyper answered by itself.
     pub(crate) fn for_status(status: StatusCode) -> Self {

@@ -22,6 +22,7 @@ mod graphql;
 mod health;
 mod http;
 mod idempotency;
+mod large_answers;
 mod logging;
 mod migration;
 mod offers;

@@ -99,7 +99,7 @@ async fn load_page(
     page: PageRequest,
 ) -> Result<(PageRequest, Page<User>)> {
     let rows = SelectRows::new(page.apply(Entity::find(), Column::Id));
-    Ok((page, page.into_page(rows.all(database).await?)))
+    Ok((page, page.into_page(rows.all(database).await?, |_| 0)))
 }
 
 /// Loads the pages that start after these ids, with one look into the index per page.
@@ -118,7 +118,7 @@ async fn pages_after(
     let pages = found.into_iter().map(|(start, mut users)| {
         users.sort_unstable_by_key(|user| user.id);
         let page = PageRequest { after: Some(start), ..page };
-        (page, page.into_page(users))
+        (page, page.into_page(users, |_| 0))
     });
     Ok(pages.collect())
 }

@@ -1,5 +1,6 @@
 //! The cost of a document, computed in time linear to its text.
 
+mod entities;
 mod fragment_order;
 mod introspection;
 
@@ -11,6 +12,8 @@ use async_graphql::{
 };
 
 use crate::{Limits, error::RequestError};
+
+pub(crate) use entities::check_entities;
 
 /// The cost of a document once its fragments are spread.
 #[derive(Debug, Default)]
@@ -48,7 +51,7 @@ impl DocumentCost {
 }
 
 /// Returns the approximate memory of a value.
-fn estimated_bytes(value: &Value) -> usize {
+pub(crate) fn estimated_bytes(value: &Value) -> usize {
     const NODE_BYTES: usize = 64;
     NODE_BYTES
         + match value {

@@ -14,7 +14,7 @@ use super::{
     message::{self, ClientMessage, Close},
     operations::{EventKind, OperationEvent, Operations},
 };
-use crate::{ClientAuthenticator, EndpointState, response::RequestOutcome};
+use crate::{ClientAuthenticator, EndpointState, byte_budget, response::RequestOutcome};
 
 /// The time for the client to acknowledge the close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -27,6 +27,8 @@ pub(super) struct WebSocketConnection<E, A: ClientAuthenticator> {
     /// The time of disconnection: before `connection_ack` because it is late, after that because the
     /// credentials have expired.
     deadline: Option<Instant>,
+    /// The time of the last operation, or of the handshake, of a client without credentials.
+    last_operation: Option<Instant>,
     acknowledged: bool,
     received_since_ping: bool,
 }
@@ -59,6 +61,7 @@ impl<E: Executor, A: ClientAuthenticator> WebSocketConnection<E, A> {
             operations,
             credentials,
             deadline,
+            last_operation: None,
             acknowledged: false,
             received_since_ping: true,
         }
@@ -88,7 +91,15 @@ impl<E: Executor, A: ClientAuthenticator> WebSocketConnection<E, A> {
         loop {
             // Each message is written before the next event is received, so that a slow reader delays
             // its own operations alone.
+            if !self.operations.is_empty() {
+                self.last_operation = self.last_operation.map(|_| Instant::now());
+            }
+            let idle_end =
+                self.last_operation.map(|last| last + self.state.websocket_limits.idle_timeout);
             let step = tokio::select! {
+                () = sleep_until(idle_end), if self.operations.is_empty() => {
+                    Err(Close::idle().into())
+                }
                 () = shut_down(&mut shutdown) => Err(Close::going_away().into()),
                 () = sleep_until(self.deadline) => Err(self.deadline_close().into()),
                 _ = keep_alive.tick() => self.send_ping().await,
@@ -118,7 +129,10 @@ impl<E: Executor, A: ClientAuthenticator> WebSocketConnection<E, A> {
     ) -> Result<(), Disconnect> {
         self.received_since_ping = true;
         match received {
-            Some(Ok(Message::Text(text))) => self.handle(ClientMessage::from_text(&text)?).await,
+            Some(Ok(Message::Text(text))) => {
+                let message = ClientMessage::from_text(&text, &self.state.executor.limits)?;
+                self.handle(message).await
+            }
             Some(Ok(Message::Binary(_))) => {
                 Err(Close::invalid_message("Message must be text").into())
             }
@@ -164,6 +178,7 @@ impl<E: Executor, A: ClientAuthenticator> WebSocketConnection<E, A> {
         let lifetime = authenticator.lifetime(&viewer);
         self.deadline = lifetime.and_then(|lifetime| Instant::now().checked_add(lifetime));
         self.acknowledged = true;
+        self.last_operation = lifetime.is_none().then(Instant::now);
         self.send_message(message::ack()?).await
     }
 
@@ -171,14 +186,19 @@ impl<E: Executor, A: ClientAuthenticator> WebSocketConnection<E, A> {
         &mut self,
         OperationEvent { id, kind }: OperationEvent,
     ) -> Result<(), Disconnect> {
-        let (message, is_last) = match kind {
-            EventKind::Outcome(outcome) => {
-                let is_last = matches!(outcome, RequestOutcome::RequestError(_));
-                (message::result(&id, &outcome, &*self.state.executor.error_policy)?, is_last)
-            }
+        let policy = &*self.state.executor.error_policy;
+        let (mut message, mut is_last) = match kind {
+            EventKind::Outcome(outcome) => message::result(&id, outcome, policy)?,
             EventKind::Complete => (message::complete(&id)?, true),
             EventKind::Close(close) => return Err(close.into()),
         };
+        let bytes = if let Message::Text(text) = &message { text.len() } else { 0 };
+        // Counted until it is sent.
+        let reserved = byte_budget::reserve_answer(bytes);
+        if let Err(busy) = reserved {
+            let outcome = RequestOutcome::RequestError(busy.into());
+            (message, is_last) = message::result(&id, outcome, policy)?;
+        }
         if is_last {
             self.operations.stop_operation(&id);
         }

@@ -1,12 +1,15 @@
 //! The messages and close codes of the protocol.
 
+use std::{borrow::Cow, collections::HashMap};
+
 use axum::extract::ws::{CloseFrame, Message};
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
+    Limits,
     error::{ErrorPolicy, RequestError},
-    params::RequestParams,
+    params::{self, RequestParams},
     response::RequestOutcome,
 };
 
@@ -30,6 +33,11 @@ impl Close {
     /// The server shuts down; clients reconnect.
     pub(super) fn going_away() -> Self {
         Self(1001, "Going away".to_owned())
+    }
+
+    /// A client without credentials has run no operation for long.
+    pub(super) fn idle() -> Self {
+        Self(1001, "Idle".to_owned())
     }
 
     pub(super) fn too_big(max_bytes: usize) -> Self {
@@ -86,46 +94,56 @@ impl ClientMessage {
     ///
     /// # Errors
     /// 4400 if it is malformed or of an unknown type.
-    pub(super) fn from_text(text: &str) -> Result<Self, Close> {
-        let Ok(Value::Object(mut message)) = serde_json::from_str(text) else {
+    pub(super) fn from_text(text: &str, limits: &Limits) -> Result<Self, Close> {
+        let Ok(message) = serde_json::from_str::<Members<'_>>(text) else {
             return Err(Close::invalid_message("Message must be a JSON object"));
         };
-        let kind = message.remove("type");
-        match kind.as_ref().and_then(Value::as_str) {
-            Some("connection_init") => payload(&mut message).map(Self::Init),
-            Some("ping") => payload(&mut message).map(Self::Ping),
-            Some("pong") => payload(&mut message).map(|_| Self::Pong),
-            Some("complete") => id(&mut message).map(Self::Complete),
+        match string(&message, "type").as_deref() {
+            Some("connection_init") => payload(&message, limits).map(Self::Init),
+            Some("ping") => payload(&message, limits).map(Self::Ping),
+            Some("pong") => payload(&message, limits).map(|_| Self::Pong),
+            Some("complete") => id(&message).map(Self::Complete),
             Some("subscribe") => {
-                let id = id(&mut message)?;
-                Ok(Self::Subscribe(id, params(&mut message)?))
+                let id = id(&message)?;
+                Ok(Self::Subscribe(id, params(&message, limits)?))
             }
             _ => Err(Close::invalid_message("Message of an unknown type")),
         }
     }
 }
 
-fn payload(message: &mut Map<String, Value>) -> Result<Option<Map<String, Value>>, Close> {
-    match message.remove("payload") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Object(payload)) => Ok(Some(payload)),
-        Some(_) => Err(Close::invalid_message("payload must be an object")),
-    }
+/// The members of a message, which are read on their own.
+type Members<'a> = HashMap<Cow<'a, str>, &'a RawValue>;
+
+fn string(message: &Members<'_>, name: &str) -> Option<String> {
+    serde_json::from_str(message.get(name)?.get()).ok()
 }
 
-fn id(message: &mut Map<String, Value>) -> Result<String, Close> {
-    match message.remove("id") {
-        Some(Value::String(id)) if !id.is_empty() && id.len() <= MAX_ID_BYTES => Ok(id),
+/// Reads a payload that is only looked into.
+fn payload(message: &Members<'_>, limits: &Limits) -> Result<Option<Map<String, Value>>, Close> {
+    let payload = message.get("payload").map_or("null", |payload| payload.get());
+    if params::max_number_of_values(payload) > limits.max_values {
+        return Err(Close::invalid_message("payload has too many values"));
+    }
+    let payload = serde_json::from_str(payload);
+    payload.map_err(|_| Close::invalid_message("payload must be an object"))
+}
+
+fn id(message: &Members<'_>) -> Result<String, Close> {
+    match string(message, "id") {
+        Some(id) if !id.is_empty() && id.len() <= MAX_ID_BYTES => Ok(id),
         _ => Err(Close::invalid_message("id must be a string of 1 to 256 bytes")),
     }
 }
 
 /// Reads the parameters of an operation, by the rules of a body.
-fn params(message: &mut Map<String, Value>) -> Result<RequestParams, Close> {
-    let payload = payload(message)?.unwrap_or_default();
-    let body =
-        serde_json::to_vec(&payload).map_err(|_| Close::invalid_message("payload is not JSON"))?;
-    let params = RequestParams::from_json(&body)
+fn params(message: &Members<'_>, limits: &Limits) -> Result<RequestParams, Close> {
+    let payload = message.get("payload").map_or("{}", |payload| payload.get());
+    let payload = if payload == "null" { "{}" } else { payload };
+    if !payload.starts_with('{') {
+        return Err(Close::invalid_message("payload must be an object"));
+    }
+    let params = RequestParams::from_json(payload.as_bytes(), limits.max_values)
         .map_err(|error| Close::invalid_message(&error.errors[0].message))?;
     if params.query.is_none() {
         return Err(Close::invalid_message("query must be a string"));
@@ -175,24 +193,25 @@ pub(super) fn complete(id: &str) -> Result<Message, Close> {
     text::<()>(&ServerMessage::Complete { id })
 }
 
-/// Returns `next`, or `error` for a request that was not executed.
+/// Returns `next`, or `error` for a request that was not executed, and true if it is the last message
+/// of its operation.
 pub(super) fn result(
     id: &str,
-    outcome: &RequestOutcome,
+    outcome: RequestOutcome,
     policy: &dyn ErrorPolicy,
-) -> Result<Message, Close> {
+) -> Result<(Message, bool), Close> {
+    let serialization_failed = |error: serde_json::Error| {
+        policy.mask(&error);
+        internal_error()
+    };
+    let (outcome, json) = outcome.into_json().map_err(serialization_failed)?;
     match outcome {
         RequestOutcome::RequestError(error) => {
-            text(&ServerMessage::Error { id, payload: &error.errors })
+            Ok((text(&ServerMessage::Error { id, payload: &error.errors })?, true))
         }
         RequestOutcome::Executed(_) => {
-            let serialization_failed = |error: serde_json::Error| {
-                policy.mask(&error);
-                internal_error()
-            };
-            let json = outcome.to_json().map_err(serialization_failed)?;
             let payload: &RawValue = serde_json::from_slice(&json).map_err(serialization_failed)?;
-            text(&ServerMessage::Next { id, payload })
+            Ok((text(&ServerMessage::Next { id, payload })?, false))
         }
     }
 }

@@ -39,6 +39,10 @@ pub struct WebSocketLimits {
     pub operation_timeout: Duration,
     /// Operations that run at the same time.
     pub max_operations: usize,
+    /// Bytes of the documents and variables of these operations.
+    pub max_operation_bytes: usize,
+    /// The time that a client without credentials may be connected without an operation.
+    pub idle_timeout: Duration,
 }
 
 impl Default for WebSocketLimits {
@@ -49,6 +53,8 @@ impl Default for WebSocketLimits {
             send_timeout: Duration::from_secs(10),
             operation_timeout: Duration::from_secs(30),
             max_operations: 100,
+            max_operation_bytes: 1024 * 1024,
+            idle_timeout: Duration::from_mins(1),
         }
     }
 }
@@ -68,7 +74,7 @@ pub(crate) async fn upgrade<E: Executor, A: ClientAuthenticator>(
         Ok(credentials) => credentials,
         Err(error) => {
             let error = state.authentication_error(error);
-            return http::respond(MediaType::Json, &RequestOutcome::RequestError(error));
+            return http::respond(MediaType::Json, RequestOutcome::RequestError(error));
         }
     };
     let supported = HeaderValue::from_static(PROTOCOL);

@@ -8,6 +8,7 @@ use futures_util::{
     future::{AbortHandle, Abortable},
     stream::{self, BoxStream, SelectAll},
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::message::Close;
 use crate::{
@@ -39,12 +40,20 @@ type EventStream = BoxStream<'static, EventKind>;
 pub(super) struct Operations<E, A> {
     state: Arc<EndpointState<E, A>>,
     running: HashMap<Arc<str>, AbortHandle>,
+    /// The bytes that documents and variables may take.
+    room: Arc<Semaphore>,
     events: SelectAll<Abortable<BoxStream<'static, OperationEvent>>>,
 }
 
 impl<E: Executor, A: ClientAuthenticator> Operations<E, A> {
     pub(super) fn new(state: Arc<EndpointState<E, A>>) -> Self {
-        Self { state, running: HashMap::new(), events: SelectAll::new() }
+        let room = Arc::new(Semaphore::new(state.websocket_limits.max_operation_bytes));
+        Self { state, running: HashMap::new(), room, events: SelectAll::new() }
+    }
+
+    /// Returns true if no operation runs.
+    pub(super) fn is_empty(&self) -> bool {
+        self.running.is_empty()
     }
 
     /// Starts an operation. Its credentials are verified as those of any other request, so that a
@@ -63,7 +72,8 @@ impl<E: Executor, A: ClientAuthenticator> Operations<E, A> {
         }
         let id: Arc<str> = id.into();
         let events = if self.running.len() < self.state.websocket_limits.max_operations {
-            stream::once(run(Arc::clone(&self.state), params, credentials)).flatten().boxed()
+            let room = Arc::clone(&self.room);
+            stream::once(run(Arc::clone(&self.state), params, credentials, room)).flatten().boxed()
         } else {
             let message = "Too many operations at once on this socket.";
             single(request_error(RequestError::new(EndpointErrorCode::TooManyRequests, message)))
@@ -103,7 +113,10 @@ async fn run<E: Executor, A: ClientAuthenticator>(
     state: Arc<EndpointState<E, A>>,
     params: RequestParams,
     credentials: Option<A::Credentials>,
+    room: Arc<Semaphore>,
 ) -> EventStream {
+    // Until it is parsed, an operation takes as many bytes as its text.
+    let Some(text) = take_room(&room, params.text_bytes()) else { return no_room() };
     let prepared = match state.identify(Ok(credentials)).await {
         Ok((viewer, rejection)) => {
             Operation::despite(rejection, state.executor.prepare(params, viewer))
@@ -117,9 +130,12 @@ async fn run<E: Executor, A: ClientAuthenticator>(
         }
         Err(error) => return single(request_error(error)),
     };
+    drop(text);
+    let Some(taken) = take_room(&room, operation.bytes) else { return no_room() };
     if operation.kind == OperationType::Subscription {
         let outcomes = state.executor.subscribe(operation).enumerate();
-        return append_complete(outcomes.map(|(index, outcome)| {
+        return append_complete(outcomes.map(move |(index, outcome)| {
+            let _ = &taken;
             if index == 0 { reject_failed_source(outcome) } else { outcome }
         }));
     }
@@ -129,6 +145,15 @@ async fn run<E: Executor, A: ClientAuthenticator>(
         let message = "The operation took too long.";
         RequestOutcome::RequestError(RequestError::new(EndpointErrorCode::Timeout, message))
     }))))
+}
+
+fn take_room(room: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(room).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
+}
+
+fn no_room() -> EventStream {
+    let message = "The operations on this socket are too large.";
+    single(request_error(RequestError::new(EndpointErrorCode::TooManyRequests, message)))
 }
 
 /// Appends `Complete`, unless a request error ends the operation.

@@ -2,8 +2,8 @@
 
 use async_graphql::{ComplexObject, Context, ID, Object, SimpleObject, parser::types::Field};
 use schema::{
-    DirectJson, ErrorCode, JsonWriter, PageRequest, PrefetchedOffers, Result, Viewer, WriteJson,
-    id,
+    AnswerBudget, DirectJson, ErrorCode, JsonWriter, LoadWithinBudget, PageRequest,
+    PrefetchedOffers, Result, Viewer, WriteJson, id,
     prefetch::{self, OfferConnection},
     validation,
 };
@@ -52,7 +52,8 @@ pub(crate) async fn load_page(
     user_id: i64,
     page: PageRequest,
 ) -> Result<OfferConnection<Offer>> {
-    let page = OffersState::from_ctx(ctx).page(user_id, page).await?;
+    let pages = &OffersState::from_ctx(ctx).offer_pages;
+    let page = pages.load_within_budget(AnswerBudget::from_ctx(ctx), (user_id, page)).await?;
     Ok(page.connection(|offer| offer.id.0, |offer| DirectJson(offer.into())))
 }
 
@@ -116,7 +117,7 @@ impl OfferQuery {
 }
 
 async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<DirectJson<Offer>>> {
-    let offer = OffersState::from_ctx(ctx).find(id::parse(id)).await?;
+    let offer = OffersState::from_ctx(ctx).find(AnswerBudget::from_ctx(ctx), id::parse(id)).await?;
     Ok(offer.map(|offer| DirectJson(offer.into())))
 }
 

@@ -32,9 +32,9 @@ impl User {
         Id(self.id)
     }
 
-    /// The first 1000 offers of the user, oldest first. Null while the Offers service cannot be
-    /// reached.
-    #[graphql(complexity = "schema::limits::UNSIZED_LIST_COST * (1 + child_complexity)")]
+    /// The first 1000 offers of the user, or fewer with 1 MiB of text, oldest first. Null while the
+    /// Offers service cannot be reached.
+    #[graphql(complexity = "schema::limits::full_page_complexity(child_complexity)")]
     async fn offers(&self, ctx: &Context<'_>) -> Option<Result<DirectJson<Vec<Offer>>>> {
         Some(self.page(ctx, PageRequest::FIRST_MAX).await.map(prefetch::into_list))
     }

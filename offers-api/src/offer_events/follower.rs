@@ -2,7 +2,6 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use async_graphql::dataloader::Loader;
 use chrono::{DateTime, Utc};
 use entity::offer;
 use schema::Result;
@@ -16,7 +15,7 @@ use super::{
     Event, Feed, notify,
     seen_ids::{self, OfferKey},
 };
-use crate::loaders::OfferLoader;
+use crate::loaders::load_whole;
 
 /// Interval of polls beside notifications, for those that are missed.
 const POLL_INTERVAL: Duration = Duration::from_secs(10);
@@ -28,8 +27,8 @@ const LISTEN_RETRY_INTERVAL: Duration = Duration::from_mins(1);
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// Limit on the offers that one poll publishes; beyond it subscribers get `EVENTS_LOST`.
 pub(super) const MAX_CATCH_UP: usize = 50_000;
-/// Rows read by one statement.
-const ROWS_PER_READ: usize = 500;
+/// Rows read by one statement: of the largest texts 4 MiB, and fewer than a subscriber has room for.
+const ROWS_PER_READ: usize = 50;
 
 /// Publishes new rows of the table forever, with notifications if there is a PostgreSQL URL.
 pub(super) async fn follow(feed: Arc<Feed>, url: Option<String>) {
@@ -194,8 +193,8 @@ impl Feed {
         }
         for offers in offers.chunks(ROWS_PER_READ) {
             if self.has_subscribers() {
-                let ids: Vec<_> = offers.iter().map(|(id, _)| *id).collect();
-                let found = OfferLoader(self.database.clone()).load(&ids).await?;
+                let ids = offers.iter().map(|(id, _)| *id).collect();
+                let found = load_whole(&self.database, ids).await?;
                 let mut rows: Vec<_> = found.into_values().collect();
                 rows.sort_unstable_by_key(|offer| offer.id);
                 for row in &rows {

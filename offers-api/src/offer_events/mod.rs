@@ -22,8 +22,9 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use seen_ids::SeenIds;
 
-/// Events kept for a slow subscriber; one that is further behind gets `EVENTS_LOST`.
-const SUBSCRIBER_BUFFER: usize = 1024;
+/// Events kept for a slow subscriber; one that is further behind gets `EVENTS_LOST`. Of the largest
+/// texts that is 20 MiB, for all subscribers together.
+const SUBSCRIBER_BUFFER: usize = 256;
 /// Offers of this instance that wait for a notification.
 const NOTIFY_QUEUE: usize = 8192;
 /// Time that a subscriber waits for a feed that has just started.

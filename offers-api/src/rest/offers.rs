@@ -97,7 +97,7 @@ pub(crate) async fn create_offer(
 #[utoipa::path(
     post, path = "/offer/", operation_id = "findOffers", tag = "offers", request_body = FindOffersRequest,
     params(
-        ("limit" = Option<i32>, Query, minimum = 1, maximum = 1000, description = "The size of the page, 1000 by default."),
+        ("limit" = Option<i32>, Query, minimum = 1, maximum = 1000, description = "The size of the page, 1000 by default. A page ends early after 1 MiB of text."),
         ("after" = Option<i64>, Query, minimum = 0, description = "Returns only offers after the one with this id."),
     ),
     responses(

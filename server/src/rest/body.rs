@@ -1,11 +1,10 @@
 //! The JSON body of a request.
 
 use axum::{
-    body::{Bytes, HttpBody},
     extract::{FromRequest, Request},
     http::{HeaderMap, StatusCode, header},
-    response::IntoResponse,
 };
+use graphql_http::byte_budget::{self, BodyError};
 use schema::{Error, ErrorCode, FieldError, FieldErrors, Result};
 use serde_json::{Map, Value};
 
@@ -71,16 +70,15 @@ impl JsonBody {
 impl<S: Send + Sync> FromRequest<S> for JsonBody {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        // Before the first read, which would ask a client that expects 100 (Continue) for the body.
-        if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
-            return Err(Problem::for_status(StatusCode::PAYLOAD_TOO_LARGE));
-        }
-        let headers = request.headers().clone();
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| problem::error_for_status(rejection.into_response().status()))?;
-        Ok(Self::from_bytes(&headers, &bytes)?)
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (head, body) = request.into_parts();
+        let body = byte_budget::read_request(body, MAX_BODY_BYTES).await;
+        let bytes = body.map_err(|error| match error {
+            BodyError::TooLarge => Problem::for_status(StatusCode::PAYLOAD_TOO_LARGE),
+            BodyError::Incomplete => Problem::for_status(StatusCode::BAD_REQUEST),
+            BodyError::Busy => problem::busy().into(),
+        })?;
+        Ok(Self::from_bytes(&head.headers, &bytes)?)
     }
 }
 

@@ -5,9 +5,12 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
+use graphql_http::byte_budget;
 use schema::{Error, Result, pagination::Cursor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+use crate::problem::{self, Problem};
 
 /// A page as the documents answer it.
 #[derive(Debug, Deserialize)]
@@ -69,9 +72,16 @@ pub fn next_link(path: &str, parameters: &[(&str, i64)]) -> String {
     format!("<{path}?{}>; rel=\"next\"", query.join("&"))
 }
 
-/// Returns a page as JSON, with the `Link` if another page follows.
+/// Returns a page as JSON, with the `Link` if another page follows, or `BUSY` if too many answers are
+/// not sent yet.
 pub fn page_response(rows: impl Serialize, link: Option<String>) -> Response {
-    let mut response = axum::Json(rows).into_response();
+    let Ok(body) = serde_json::to_vec(&rows) else {
+        return Problem::from(Error::internal("a page is not JSON")).into_response();
+    };
+    let Ok(body) = byte_budget::hold_answer(body) else {
+        return Problem::from(problem::busy()).into_response();
+    };
+    let mut response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
     if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
         response.headers_mut().insert(header::LINK, link);
     }

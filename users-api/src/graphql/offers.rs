@@ -2,7 +2,8 @@
 
 use async_graphql::{ComplexObject, Context, SimpleObject, parser::types::Field};
 use schema::{
-    DirectJson, JsonWriter, Page, PageRequest, Result, WriteJson, prefetch::OfferConnection,
+    AnswerBudget, DirectJson, JsonWriter, Page, PageRequest, Result, WriteJson,
+    prefetch::OfferConnection,
 };
 
 use super::users::{User, require_user};
@@ -42,7 +43,8 @@ pub(crate) async fn load_page(
     user_id: i64,
     page: PageRequest,
 ) -> Result<OfferConnection<Offer>> {
-    UsersState::from_ctx(ctx).offers.page(user_id, page).await.map(connection)
+    let budget = AnswerBudget::from_ctx(ctx);
+    UsersState::from_ctx(ctx).offers.page(budget, user_id, page).await.map(connection)
 }
 
 /// Converts a page of offers to a connection.

@@ -5,8 +5,8 @@ use async_graphql::{
 };
 use futures_util::future::try_join;
 use schema::{
-    DirectJson, Error, ErrorCode, JsonWriter, LoadOwned, PageRequest, PrefetchedOffers, Result,
-    Security, Viewer, WriteJson, id, pagination,
+    AnswerBudget, DirectJson, Error, ErrorCode, JsonWriter, LoadOwned, PageRequest,
+    PrefetchedOffers, Result, Security, Viewer, WriteJson, id, pagination,
     prefetch::{self, OfferConnection},
 };
 
@@ -39,9 +39,9 @@ impl User {
 
 #[ComplexObject]
 impl User {
-    /// The first 1000 offers of the user, oldest first. Null while the Offers service cannot be
-    /// reached.
-    #[graphql(complexity = "schema::limits::UNSIZED_LIST_COST * (1 + child_complexity)")]
+    /// The first 1000 offers of the user, or fewer with 1 MiB of text, oldest first. Null while the
+    /// Offers service cannot be reached.
+    #[graphql(complexity = "schema::limits::full_page_complexity(child_complexity)")]
     async fn offers(&self, ctx: &Context<'_>) -> Option<Result<DirectJson<Vec<Offer>>>> {
         Some(self.page(ctx, PageRequest::FIRST_MAX).await.map(prefetch::into_list))
     }
@@ -118,7 +118,7 @@ impl UserQuery {
         let page = page.unwrap_or_default();
         let ids = page.rows.iter().map(|user| user.id.0).collect();
         let offers = prefetch::selected_offers_page_of_nodes(&selection);
-        let mut prefetched = prefetch_offers_of(users, ids, offers).await.into_iter();
+        let mut prefetched = prefetch_offers_of(ctx, ids, offers).await.into_iter();
         let node = |user| for_viewer(users, viewer, user, prefetched.next().unwrap_or_default());
         Ok(DirectJson(page.connection(|user| user.id.0, node)))
     }
@@ -148,7 +148,7 @@ impl UserQuery {
         id: ID,
     ) -> Result<Option<DirectJson<Offer>>> {
         let Some(id) = id::parse(&id) else { return Ok(None) };
-        let offer = UsersState::from_ctx(ctx).offers.by_id(id).await?;
+        let offer = UsersState::from_ctx(ctx).offers.by_id(AnswerBudget::from_ctx(ctx), id).await?;
         Ok(offer.map(|offer| DirectJson(offer.into())))
     }
 }
@@ -215,13 +215,14 @@ async fn prefetch_offers(ctx: &Context<'_>, user_id: i64) -> PrefetchedOffers<Of
 }
 
 async fn prefetch_offers_of(
-    users: &UsersState,
+    ctx: &Context<'_>,
     user_ids: Vec<i64>,
     page: Option<PageRequest>,
 ) -> Vec<PrefetchedOffers<Offer>> {
     let Some(page) = page else { return Vec::new() };
     let count = user_ids.len();
-    match users.offers.pages(user_ids, page).await {
+    let offers = &UsersState::from_ctx(ctx).offers;
+    match offers.pages(AnswerBudget::from_ctx(ctx), user_ids, page).await {
         Ok(pages) => {
             let pages = pages.into_iter();
             pages.map(|offers| PrefetchedOffers::new(page, Ok(connection(offers)))).collect()

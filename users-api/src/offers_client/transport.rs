@@ -18,7 +18,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use reqwest::{Client, Response, Url, header};
-use schema::{Error, ErrorCode, Result, text};
+use schema::{Error, ErrorCode, MAX_ANSWER_BYTES, Result, text};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use server::{client, metrics::LATENCY_BUCKETS};
@@ -27,6 +27,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+/// Limit on the body of a response, in bytes: no answer of offers-api is larger.
+const MAX_RESPONSE_BYTES: usize = MAX_ANSWER_BYTES;
 /// Time between two probes while the circuit is open.
 const PROBE_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -52,7 +54,7 @@ impl TransportMetrics {
         };
         registry.register(
             "offers_client_requests",
-            "Requests to offers-api by outcome: success, error, or rejected by the open circuit",
+            "Requests to offers-api by outcome: success, error, too complex, or rejected by the open circuit",
             metrics.requests.clone(),
         );
         registry.register(
@@ -103,8 +105,12 @@ pub(crate) struct Transport {
 
 /// The reason why there is no response.
 enum Failure {
+    /// There is no response, and none to a ping.
     Unresponsive,
+    /// There is no response of success.
     Http(reqwest::Error),
+    /// A response has begun, but cannot be read to its end.
+    Body(client::BodyError),
 }
 
 /// A response of offers-api.
@@ -117,7 +123,7 @@ impl GraphqlResponse {
     /// Deserializes the data of a response without errors. Texts are slices of the body.
     ///
     /// # Errors
-    /// `OFFERS_UNAVAILABLE`.
+    /// `OFFERS_UNAVAILABLE`, or `QUERY_TOO_COMPLEX` if offers-api has refused the query as such.
     pub(crate) fn data<T: DeserializeOwned>(&self) -> Result<T> {
         #[derive(Deserialize)]
         struct ResponseBody<T> {
@@ -130,9 +136,21 @@ impl GraphqlResponse {
                 self.metrics.count("success");
                 Ok(data)
             }
+            Ok(ResponseBody { errors, .. }) if errors.iter().any(is_too_complex) => {
+                self.metrics.count("too_complex");
+                Err(Error::new(
+                    ErrorCode::QueryTooComplex,
+                    "The offers are too large: ask for less.",
+                ))
+            }
             Ok(ResponseBody { errors, .. }) => Err(self.unusable(&format_args!("{errors:?}"))),
             Err(error) => Err(self.unusable(&error)),
         }
+    }
+
+    /// Returns the number of bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body.len()
     }
 
     /// Counts and logs a response that cannot be used; returns `OFFERS_UNAVAILABLE`.
@@ -192,12 +210,15 @@ impl Transport {
                 Err(self.metrics.count_error(&"no response, and none to a ping"))
             }
             Err(Failure::Http(error)) => {
-                // An error status shows that offers-api can be reached.
-                if !error.is_status() {
+                // An error status shows that offers-api can be reached, and one answer may be slow.
+                let is_reachable = error.is_status()
+                    || error.is_timeout() && !error.is_connect() && self.ping().await;
+                if !is_reachable {
                     self.trip();
                 }
                 Err(self.metrics.count_error(&error))
             }
+            Err(Failure::Body(error)) => Err(self.metrics.count_error(&error)),
         }
     }
 
@@ -209,16 +230,20 @@ impl Transport {
             Err(Failure::Http(error)) if error.is_connect() || !error.is_timeout() => {
                 self.send_once(body).await
             }
+            Err(Failure::Body(client::BodyError::Interrupted(error))) if !error.is_timeout() => {
+                self.send_once(body).await
+            }
             first => first,
         }
     }
 
     async fn send_once(&self, body: Bytes) -> Result<Bytes, Failure> {
         let mut response = pin!(async {
-            let response = self.post(body).await?.error_for_status()?;
-            response.bytes().await
+            let response = self.post(body).await.and_then(Response::error_for_status);
+            let response = response.map_err(Failure::Http)?;
+            client::read_body(response, MAX_RESPONSE_BYTES).await.map_err(Failure::Body)
         });
-        let response = tokio::select! {
+        tokio::select! {
             response = &mut response => response,
             () = sleep(self.unresponsive_after) => {
                 if !self.ping().await {
@@ -226,8 +251,7 @@ impl Transport {
                 }
                 response.await
             }
-        };
-        response.map_err(Failure::Http)
+        }
     }
 
     async fn post(&self, body: Bytes) -> Result<Response, reqwest::Error> {
@@ -266,6 +290,10 @@ impl Transport {
         self.metrics.circuit_open.set((circuit == Circuit::Open).into());
         self.circuit.send_replace(circuit)
     }
+}
+
+fn is_too_complex(error: &Value) -> bool {
+    error["extensions"]["code"] == ErrorCode::QueryTooComplex.as_str()
 }
 
 fn unavailable() -> Error {

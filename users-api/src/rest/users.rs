@@ -93,7 +93,8 @@ impl PartialSchema for UserWithOffers {
         let mut user = openapi::object_of::<User>();
         let mut offers = Ref::from_schema_name(Offer::name()).to_array_builder();
         offers = offers.description(Some(
-            "The first offers, at most 1000; if there are more, `Link` refers to the next page.",
+            "The first offers, at most 1000 and 1 MiB of text; if there are more, `Link` refers to the next \
+             page.",
         ));
         user.properties.insert("offers".to_owned(), offers.build().into());
         user.required.push("offers".to_owned());
@@ -143,7 +144,7 @@ pub(crate) async fn create_user(
     get, path = "/user/{user}/", operation_id = "readUser", tag = "users",
     params(
         ("user" = String, Path, description = "An id, or a username that is not digits alone.", example = "1"),
-        ("offers_limit" = Option<i32>, Query, minimum = 1, maximum = 1000, description = "The size of the page of offers, 1000 by default."),
+        ("offers_limit" = Option<i32>, Query, minimum = 1, maximum = 1000, description = "The size of the page of offers, 1000 by default. A page ends early after 1 MiB of text."),
         ("offers_after" = Option<i64>, Query, minimum = 0, description = "Returns only offers after the one with this id."),
     ),
     responses(
