@@ -19,7 +19,7 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     /// The price in the minor unit of its currency. Null with the currency.
     pub price_amount: Option<i64>,
-    pub price_currency: Option<Currency>,
+    pub price_currency: Option<CurrencyCode>,
     pub status: Status,
     /// The time of the last update, null before the first.
     pub updated_at: Option<DateTimeUtc>,
@@ -44,9 +44,9 @@ pub enum Status {
 /// optional price needs no more memory than a price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, DeriveValueType)]
 #[sea_orm(value_type = "String", column_type = "String(StringLen::N(3))")]
-pub struct Currency([NonZeroU8; 3]);
+pub struct CurrencyCode([NonZeroU8; 3]);
 
-impl Currency {
+impl CurrencyCode {
     /// Returns the code.
     #[must_use]
     pub fn as_bytes(self) -> [u8; 3] {
@@ -54,7 +54,7 @@ impl Currency {
     }
 }
 
-impl str::FromStr for Currency {
+impl str::FromStr for CurrencyCode {
     type Err = InvalidCurrency;
 
     fn from_str(code: &str) -> Result<Self, InvalidCurrency> {
@@ -67,13 +67,13 @@ impl str::FromStr for Currency {
     }
 }
 
-impl std::fmt::Display for Currency {
+impl std::fmt::Display for CurrencyCode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&String::from_utf8_lossy(&self.as_bytes()))
     }
 }
 
-/// A text that is no [`Currency`].
+/// A text that is no [`CurrencyCode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidCurrency;
 

@@ -38,13 +38,29 @@ where
 /// # Errors
 /// `RecordNotUpdated` if there is no such row. Fails if the database does, also in its commit.
 pub async fn update_row<A>(
-    mut row: A,
+    row: A,
     database: &impl ConnectionTrait,
 ) -> Result<<A::Entity as EntityTrait>::Model, DbErr>
 where
     A: ActiveModelTrait,
 {
-    let mut has_key = Condition::all();
+    update_row_if(row, Condition::all(), database).await
+}
+
+/// Updates a row like [`update_row`] if it meets the condition, which the same statement compares:
+/// of several updates under a condition that each makes false, one succeeds.
+///
+/// # Errors
+/// `RecordNotUpdated` if there is no such row. Fails if the database does, also in its commit.
+pub async fn update_row_if<A>(
+    mut row: A,
+    condition: Condition,
+    database: &impl ConnectionTrait,
+) -> Result<<A::Entity as EntityTrait>::Model, DbErr>
+where
+    A: ActiveModelTrait,
+{
+    let mut has_key = condition;
     for key in <A::Entity as EntityTrait>::PrimaryKey::iter() {
         let column = key.into_column();
         let value = row.take(column).into_value().ok_or(DbErr::UpdateGetPrimaryKey)?;

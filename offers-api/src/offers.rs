@@ -10,18 +10,20 @@ use std::{
 
 use async_graphql::{ID, InputObject, MaybeUndefined};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use chrono::{DateTime, SubsecRound, Utc};
-use entity::{offer, update_row};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use entity::{offer, update_row_if};
 use schema::{
     AnswerBudget, BigInt, Currency, Error, ErrorCode, FieldErrors, LoadOwned, LoadWithinBudget,
     Money, Offer, OfferStatus, Result, Viewer,
     db_availability::retry_on_conflict,
+    precondition,
     validation::{nullable_column, text as validated_text},
 };
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{self, NotSet, Set},
-    DbErr, EntityTrait,
+    ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait, Func},
 };
 use server::security_log::{Action, SecurityEvent};
 use sha2::{Digest, Sha256};
@@ -37,6 +39,9 @@ use crate::{
 pub(crate) const CREATE_OFFER: Action = Action { name: "create_offer", failure: "authz_fail" };
 pub(crate) const UPDATE_OFFER: Action = Action { name: "update_offer", failure: "authz_fail" };
 pub(crate) const DELETE_OFFER: Action = Action { name: "delete_offer", failure: "authz_fail" };
+
+/// The smallest difference of two times that both databases store.
+const TIME_STEP: TimeDelta = TimeDelta::microseconds(1);
 
 /// A new offer.
 #[derive(Debug, InputObject, ToSchema)]
@@ -238,7 +243,7 @@ impl Hash for NewOffer {
 }
 
 /// Valid fields of an offer to update, as changes of their columns.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct OfferChange {
     title: ActiveValue<String>,
     text: ActiveValue<String>,
@@ -265,7 +270,7 @@ impl OfferChange {
     }
 
     /// Returns the changed columns, with the time of the update unless nothing changes.
-    fn row(self, id: i64) -> offer::ActiveModel {
+    fn row(self, id: i64, now: DateTime<Utc>) -> offer::ActiveModel {
         let Self { title, text, price, status } = self;
         let mut row = offer::ActiveModel {
             id: NotSet,
@@ -279,7 +284,7 @@ impl OfferChange {
             updated_at: NotSet,
         };
         if row.is_changed() {
-            row.updated_at = Set(Some(Utc::now().trunc_subsecs(6)));
+            row.updated_at = Set(Some(now));
         }
         row.id = Set(id);
         row
@@ -345,28 +350,60 @@ impl OffersState {
         Ok(offer)
     }
 
-    /// Updates an offer.
+    /// Updates an offer, or only if its last update was at `seen`. Each update has a later time than
+    /// the one before, so the time identifies the state of the offer.
     ///
     /// # Errors
-    /// `NOT_FOUND`.
-    pub(crate) async fn update(&self, id: i64, change: OfferChange) -> Result<Offer> {
-        let row = change.row(id);
-        match retry_on_conflict(|| update_row(row.clone(), &self.database)).await {
-            Ok(row) => Ok(row.into()),
-            Err(DbErr::RecordNotUpdated) => Err(offer_not_found()),
-            Err(error) => Err(error.into()),
+    /// `NOT_FOUND`, `PRECONDITION_FAILED`.
+    pub(crate) async fn update(
+        &self,
+        id: i64,
+        change: OfferChange,
+        seen: Option<DateTime<Utc>>,
+    ) -> Result<Offer> {
+        let mut last = seen;
+        loop {
+            let now = last.map_or_else(Utc::now, |last| Ord::max(Utc::now(), last + TIME_STEP));
+            let now = now.trunc_subsecs(6);
+            let condition =
+                seen.map_or_else(|| last_update().lt(now), |seen| last_update().eq(seen));
+            let condition = Condition::all().add(condition);
+            let row = change.clone().row(id, now);
+            let update = || update_row_if(row.clone(), condition.clone(), &self.database);
+            match retry_on_conflict(update).await {
+                Err(DbErr::RecordNotUpdated) => (),
+                updated => return Ok(updated?.into()),
+            }
+            // It does not exist, or another update was faster.
+            let row = offer::Entity::find_by_id(id).one(&self.database).await?;
+            let row = row.ok_or_else(offer_not_found)?;
+            if seen.is_some() {
+                return Err(precondition::failed());
+            }
+            last = Some(row.updated_at.unwrap_or(row.created_at));
         }
     }
 
-    /// Deletes an offer.
+    /// Deletes an offer, or only if its last update was at `seen`.
     ///
     /// # Errors
-    /// `NOT_FOUND`.
-    pub(crate) async fn delete(&self, id: i64) -> Result<()> {
-        let delete = || offer::Entity::delete_by_id(id).exec(&self.database);
-        let deleted = retry_on_conflict(delete).await?;
-        if deleted.rows_affected == 0 { Err(offer_not_found()) } else { Ok(()) }
+    /// `NOT_FOUND`, `PRECONDITION_FAILED`.
+    pub(crate) async fn delete(&self, id: i64, seen: Option<DateTime<Utc>>) -> Result<()> {
+        let mut delete = offer::Entity::delete_many().filter(offer::Column::Id.eq(id));
+        if let Some(seen) = seen {
+            delete = delete.filter(last_update().eq(seen));
+        }
+        match retry_on_conflict(|| delete.clone().exec(&self.database)).await?.rows_affected {
+            0 if seen.is_some() => Err(precondition::failed()),
+            0 => Err(offer_not_found()),
+            _ => Ok(()),
+        }
     }
+}
+
+/// Returns the time of the last update of a row, or of its creation.
+fn last_update() -> Expr {
+    Func::coalesce([offer::Column::UpdatedAt, offer::Column::CreatedAt].map(Expr::col)).into()
 }
 
 /// Creates the error for an unknown user.

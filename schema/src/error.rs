@@ -59,6 +59,8 @@ error_codes! {
     NotFound = "NOT_FOUND",
     /// The route does not support this method.
     MethodNotAllowed = "METHOD_NOT_ALLOWED",
+    /// The object is not in the state that `If-Match` or `If-None-Match` requires: read it again.
+    PreconditionFailed = "PRECONDITION_FAILED",
     /// None of the media types that the client accepts can be served.
     NotAcceptable = "NOT_ACCEPTABLE",
     /// The request took too long.

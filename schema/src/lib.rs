@@ -1,5 +1,5 @@
 //! The types and rules of the graph that both services share: offers and users, error codes, the
-//! viewer and its permissions, pagination, batched look-ups, limits.
+//! viewer and its permissions, preconditions, pagination, batched look-ups, limits.
 
 pub mod batch_loader;
 pub mod db_availability;
@@ -10,6 +10,7 @@ pub mod limits;
 mod money;
 mod offer;
 pub mod pagination;
+pub mod precondition;
 pub mod prefetch;
 pub mod rows;
 pub mod text;
@@ -27,6 +28,7 @@ pub use id::Id;
 pub use money::{BigInt, Currency, Money};
 pub use offer::{Offer, OfferStatus};
 pub use pagination::{Page, PageRequest};
+pub use precondition::Precondition;
 pub use prefetch::PrefetchedOffers;
 pub use text::Text;
 pub use timestamp::Timestamp;

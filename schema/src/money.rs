@@ -33,7 +33,7 @@ impl Money {
     /// Returns the price in two columns, or `None` if one of them is null.
     pub(crate) fn from_columns(
         amount: Option<i64>,
-        currency: Option<offer::Currency>,
+        currency: Option<offer::CurrencyCode>,
     ) -> Option<Self> {
         Some(Self { amount: BigInt(amount?), currency: Currency(currency?) })
     }
@@ -76,7 +76,7 @@ impl WriteValue for BigInt {
 
 /// The code of a currency, as the GraphQL type `String`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Currency(pub offer::Currency);
+pub struct Currency(pub offer::CurrencyCode);
 
 impl WriteValue for Currency {
     fn write_value(&self, json: &mut JsonWriter<'_>, _: &SelectionSet) -> Option<()> {

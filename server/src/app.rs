@@ -43,6 +43,7 @@ use crate::{
     metrics::Metrics,
     problem::{self, Problem},
     request_checks::check_request,
+    rest::conditional,
     serve::AppService,
     settings::{Origin, Settings},
     telemetry::traces,
@@ -76,8 +77,7 @@ pub struct ServiceParts<'a> {
     pub metrics: Metrics,
     /// Verifies access tokens.
     pub authenticator: Authenticator,
-    /// Request headers that pages of other origins may send, besides `Authorization` and
-    /// `Content-Type`.
+    /// Request headers that pages of other origins may send, besides those that every service has.
     pub cors_headers: Vec<HeaderName>,
     /// Becomes true when the service shuts down.
     pub stopping: watch::Receiver<bool>,
@@ -192,6 +192,7 @@ async fn request_middleware(
     let is_personal = response.extensions().get::<Personal>().is_some();
     let mut response = problem::normalize_error_response(response);
     let headers = response.headers_mut();
+    conditional::tag_coding(headers);
     headers.extend(request_id.map(|id| (REQUEST_ID, id)));
     if is_personal {
         headers.append(header::VARY, header::AUTHORIZATION.into());
@@ -310,12 +311,14 @@ fn compressible() -> impl Predicate {
 }
 
 fn cors(origins: &[Origin], headers: Vec<HeaderName>) -> CorsLayer {
-    let headers = [header::AUTHORIZATION, header::CONTENT_TYPE].into_iter().chain(headers);
+    let common =
+        [header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH];
+    let headers = common.into_iter().chain(headers);
     let layer = CorsLayer::new()
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers(headers.collect::<Vec<_>>())
         .max_age(PREFLIGHT_MAX_AGE)
-        .expose_headers([header::LINK, header::LOCATION, header::RETRY_AFTER]);
+        .expose_headers([header::ETAG, header::LINK, header::LOCATION, header::RETRY_AFTER]);
     if origins.iter().any(|origin| origin.0 == "*") {
         return layer.allow_origin(AnyOf);
     }

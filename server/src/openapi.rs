@@ -11,7 +11,7 @@ use utoipa::{
     openapi::{
         Content, Header, OpenApi, RefOr, Response, Schema,
         example::Example,
-        path::{Operation, ParameterIn, PathItem},
+        path::{Operation, Parameter, ParameterIn, PathItem},
         schema::{Object, ObjectBuilder, Ref, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
@@ -124,6 +124,11 @@ fn implied_codes(operation: &Operation) -> Vec<ErrorCode> {
     let mut codes: Vec<_> = input.into_iter().collect();
     if body {
         codes.extend(BODY_CODES);
+    }
+    let conditional =
+        |one: &RefOr<Parameter>| matches!(one, RefOr::T(one) if one.name == "If-Match");
+    if operation.parameters.iter().flatten().any(conditional) {
+        codes.push(ErrorCode::PreconditionFailed);
     }
     if operation.security.is_some() {
         codes.push(ErrorCode::Unauthenticated);

@@ -2,9 +2,9 @@
 
 use async_graphql::MaybeUndefined;
 use chrono::{SubsecRound, Utc};
-use entity::{PasswordHash, insert_row, lookup_key, refresh_token, update_row, user};
+use entity::{PasswordHash, insert_row, lookup_key, refresh_token, update_row_if, user};
 use schema::{
-    Error, ErrorCode, Result, Viewer, db_availability::retry_on_conflict,
+    Error, ErrorCode, Result, Viewer, db_availability::retry_on_conflict, precondition,
     validation::nullable_column,
 };
 use sea_orm::{
@@ -13,6 +13,7 @@ use sea_orm::{
     SqlErr, TransactionTrait,
     sea_query::Expr,
 };
+use serde::Deserialize;
 use server::{client_ip, security_log::SecurityEvent, telemetry};
 
 use crate::{
@@ -35,6 +36,25 @@ pub(crate) struct AccountUpdate {
     pub(crate) username: ActiveValue<String>,
     /// Null removes it.
     pub(crate) email: MaybeUndefined<String>,
+}
+
+/// The state of a user that a client has seen: the fields that an update can change.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct SeenUser {
+    pub(crate) username: String,
+    pub(crate) email: Option<String>,
+}
+
+impl SeenUser {
+    /// Returns the condition that a row is in this state.
+    fn condition(&self) -> Condition {
+        let Self { username, email } = self;
+        let has_email = match email {
+            Some(email) => user::Column::Email.eq(email),
+            None => user::Column::Email.is_null(),
+        };
+        Condition::all().add(user::Column::Username.eq(username)).add(has_email)
+    }
 }
 
 /// A new password, and the current one as proof.
@@ -82,24 +102,31 @@ async fn insert_user(state: &UsersState, account: NewAccount) -> Result<user::Mo
     }
 }
 
-/// Updates a user on behalf of the viewer.
+/// Updates a user on behalf of the viewer, or only if the user is still as `seen`.
 ///
 /// # Errors
-/// `NOT_FOUND`, `USERNAME_TAKEN`, `EMAIL_TAKEN`, `TOO_MANY_REQUESTS` after too many taken names.
+/// `NOT_FOUND`, `PRECONDITION_FAILED`, `USERNAME_TAKEN`, `EMAIL_TAKEN`, `TOO_MANY_REQUESTS` after too
+/// many taken names.
 pub(crate) async fn update_user(
     state: &UsersState,
     viewer: Viewer,
     id: i64,
     update: AccountUpdate,
+    seen: Option<SeenUser>,
 ) -> Result<user::Model> {
     let event = SecurityEvent::new(UPDATE_USER).user(id).actor(viewer);
-    let updated = update_names(state, id, update).await;
+    let updated = update_names(state, id, update, seen).await;
     updated
         .inspect(|_| event.log_success("user_updated"))
         .inspect_err(|error| event.log_refusal(error))
 }
 
-async fn update_names(state: &UsersState, id: i64, update: AccountUpdate) -> Result<user::Model> {
+async fn update_names(
+    state: &UsersState,
+    id: i64,
+    update: AccountUpdate,
+    seen: Option<SeenUser>,
+) -> Result<user::Model> {
     // Throttled: it reveals which names and emails are taken.
     let attempt = state.throttle.begin_naming(Some(id), client_ip::current()).await?;
     let mut row = user::ActiveModel { id: Set(id), ..Default::default() };
@@ -109,25 +136,31 @@ async fn update_names(state: &UsersState, id: i64, update: AccountUpdate) -> Res
     if let Set(email) = nullable_column(update.email, |email| email) {
         set_email(&mut row, email);
     }
-    match retry_on_conflict(|| update_row(row.clone(), &state.database)).await {
+    let condition = seen.as_ref().map_or_else(Condition::all, SeenUser::condition);
+    let update = || update_row_if(row.clone(), condition.clone(), &state.database);
+    match retry_on_conflict(update).await {
         Ok(row) => Ok(row),
-        Err(DbErr::RecordNotUpdated) => Err(user_not_found()),
+        Err(DbErr::RecordNotUpdated) => Err(unchanged(seen)),
         Err(error) => Err(refuse_taken_name(state, error, &row, attempt).await),
     }
 }
 
-/// Deletes a user with all their offers and sessions, on behalf of the viewer.
+/// Deletes a user with all their offers and sessions, on behalf of the viewer, or only if the user is
+/// still as `seen`.
 ///
 /// # Errors
-/// `NOT_FOUND`.
+/// `NOT_FOUND`, `PRECONDITION_FAILED`.
 pub(crate) async fn delete_user(
     database: &DatabaseConnection,
     viewer: Viewer,
     id: i64,
+    seen: Option<SeenUser>,
 ) -> Result<()> {
-    let deleted = retry_on_conflict(|| user::Entity::delete_by_id(id).exec(database)).await?;
+    let condition = seen.as_ref().map_or_else(Condition::all, SeenUser::condition);
+    let delete = user::Entity::delete_many().filter(user::Column::Id.eq(id)).filter(condition);
+    let deleted = retry_on_conflict(|| delete.clone().exec(database)).await?;
     if deleted.rows_affected == 0 {
-        return Err(user_not_found());
+        return Err(unchanged(seen));
     }
     SecurityEvent::new(DELETE_USER).user(id).actor(viewer).log_success("user_deleted");
     Ok(())
@@ -265,6 +298,11 @@ async fn find_taken_name(
 
 fn email_taken() -> Error {
     Error::invalid_field(ErrorCode::EmailTaken, "/email", "is taken")
+}
+
+/// Returns the error for a change that found no row to change.
+fn unchanged(seen: Option<SeenUser>) -> Error {
+    seen.map_or_else(user_not_found, |_| precondition::failed())
 }
 
 /// Returns the error for an unknown user.

@@ -2,7 +2,7 @@
 
 use async_graphql::{ComplexObject, Context, ID, Object, SimpleObject, parser::types::Field};
 use schema::{
-    AnswerBudget, DirectJson, ErrorCode, JsonWriter, LoadWithinBudget, PageRequest,
+    AnswerBudget, DirectJson, ErrorCode, JsonWriter, LoadWithinBudget, PageRequest, Precondition,
     PrefetchedOffers, Result, Viewer, WriteJson, id,
     prefetch::{self, OfferConnection},
     validation,
@@ -155,7 +155,8 @@ impl OfferMutation {
         offers.require_token(UPDATE_OFFER, viewer)?;
         let change = OfferChange::validate(input)?;
         let id = offers.authorize_owner(UPDATE_OFFER, id::parse(&id), viewer).await?;
-        offers.update(id, change).await.map(|offer| DirectJson(offer.into()))
+        let seen = Precondition::from_ctx(ctx)?;
+        offers.update(id, change, seen).await.map(|offer| DirectJson(offer.into()))
     }
 
     /// Deletes an offer.
@@ -167,6 +168,6 @@ impl OfferMutation {
         let (offers, viewer) = (OffersState::from_ctx(ctx), Viewer::from_ctx(ctx));
         offers.require_token(DELETE_OFFER, viewer)?;
         let id = offers.authorize_owner(DELETE_OFFER, id::parse(&id), viewer).await?;
-        offers.delete(id).await.map(|()| true)
+        offers.delete(id, Precondition::from_ctx(ctx)?).await.map(|()| true)
     }
 }

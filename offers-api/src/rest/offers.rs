@@ -4,14 +4,19 @@ use async_graphql::value;
 use axum::{
     Extension, Json,
     extract::{Path, State, rejection::PathRejection},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use schema::{Error, ErrorCode, FieldError, Offer, Result, Viewer, pagination};
+use chrono::{DateTime, Utc};
+use schema::{Error, ErrorCode, FieldError, Offer, Precondition, Result, Viewer, pagination};
 use server::{
     openapi::null_schema,
     problem::Problem,
-    rest::{FieldJson, JsonBody, PageJson, QueryParams, next_link, page_response},
+    rest::{
+        FieldJson, JsonBody, ObjectJson, PageJson, Preconditions, QueryParams,
+        conditional::{IF_MATCH, IF_NONE_MATCH, NOT_MODIFIED},
+        next_link, page_response, tagged_response,
+    },
 };
 use utoipa::{
     PartialSchema, ToSchema,
@@ -21,7 +26,7 @@ use utoipa::{
     },
 };
 
-use super::SharedState;
+use super::{RestState, SharedState};
 use crate::offers::{CreateOfferInput, NewOffer, OfferChange, UpdateOfferInput, offer_not_found};
 
 /// The header that identifies a request, for a retry after a lost response.
@@ -77,7 +82,12 @@ impl PartialSchema for FindOffersResponse {
     post, path = "/offer/create/", operation_id = "createOffer", tag = "offers", request_body = CreateOfferInput,
     params(("Idempotency-Key" = Option<String>, Header, description = IDEMPOTENCY_KEY_DESCRIPTION)),
     security((), ("bearer" = [])),
-    responses((status = 201, description = "The offer.", body = Offer))
+    responses(
+        (status = 201, description = "The offer.", body = Offer, headers(
+            ("Location" = String, description = "The address of the offer."),
+            ("ETag" = String, description = "The strong entity tag of the object."),
+        )),
+    )
 )]
 pub(crate) async fn create_offer(
     State(rest): SharedState,
@@ -90,7 +100,9 @@ pub(crate) async fn create_offer(
     body.set("idempotency_key", key.into());
     let variables = rest.create_offer.validated_variables(body, value!({}), NewOffer::validate)?;
     let offer = rest.create_offer.run(viewer, variables).await?;
-    Ok((StatusCode::CREATED, offer).into_response())
+    let id: i64 = offer.deserialize::<ObjectJson<'_>>()?.get("id")?;
+    let location = [(header::LOCATION, format!("/offer/{id}/"))];
+    Ok((StatusCode::CREATED, location, tagged_response(offer.into_json())).into_response())
 }
 
 /// Reads one offer by `offer_id`, or the offers of a user by `user_id`, oldest first.
@@ -136,40 +148,60 @@ pub(crate) async fn find_offers(
 /// Reads an offer.
 #[utoipa::path(
     get, path = "/offer/{offer_id}/", operation_id = "readOffer", tag = "offers",
-    params(("offer_id" = i64, Path, minimum = 1, description = "The id of the offer.", example = 1)),
-    responses((status = 200, description = "The offer.", body = Offer))
+    params(
+        ("offer_id" = i64, Path, minimum = 1, description = "The id of the offer.", example = 1),
+        ("If-Match" = Option<String>, Header, description = IF_MATCH),
+        ("If-None-Match" = Option<String>, Header, description = IF_NONE_MATCH),
+    ),
+    responses(
+        (status = 200, description = "The offer.", body = Offer, headers(("ETag" = String, description = "The strong entity tag of the object."))),
+        (status = 304, description = NOT_MODIFIED, headers(("ETag" = String, description = "The strong entity tag of the object."))),
+    )
 )]
 pub(crate) async fn read_offer(
     State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
     path: OfferPath,
-) -> Result<FieldJson, Problem> {
-    let offer = rest.offer.run(viewer, value!({ "offerId": offer_id(path)? })).await?;
-    if offer.is_null() { Err(offer_not_found().into()) } else { Ok(offer) }
+    preconditions: Preconditions,
+) -> Result<Response, Problem> {
+    let offer = rest.read_offer(viewer, &offer_id(path)?).await?.ok_or_else(offer_not_found)?;
+    Ok(preconditions.respond_to_get(offer.into_json())?)
 }
 
 /// Updates an offer.
 #[utoipa::path(
     patch, path = "/offer/{offer_id}/", operation_id = "updateOffer", tag = "offers", request_body = UpdateOfferInput,
-    params(("offer_id" = i64, Path, minimum = 1, description = "The id of the offer.", example = 1)),
+    params(
+        ("offer_id" = i64, Path, minimum = 1, description = "The id of the offer.", example = 1),
+        ("If-Match" = Option<String>, Header, description = IF_MATCH),
+    ),
     security((), ("bearer" = [])),
-    responses((status = 200, description = "The offer.", body = Offer))
+    responses(
+        (status = 200, description = "The offer.", body = Offer, headers(("ETag" = String, description = "The strong entity tag of the object."))),
+    )
 )]
 pub(crate) async fn update_offer(
     State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
     path: OfferPath,
+    preconditions: Preconditions,
     body: JsonBody,
-) -> Result<FieldJson, Problem> {
-    let given = value!({ "offerId": offer_id(path)? });
+) -> Result<Response, Problem> {
+    let id = offer_id(path)?;
+    let given = value!({ "offerId": id.as_str() });
     let variables = rest.update_offer.validated_variables(body, given, OfferChange::validate)?;
-    Ok(rest.update_offer.run(viewer, variables).await?)
+    let precondition = rest.precondition(&preconditions, viewer, &id).await?;
+    let offer = rest.update_offer.run_if(viewer, variables, precondition).await?;
+    Ok(tagged_response(offer.into_json()))
 }
 
 /// Deletes an offer.
 #[utoipa::path(
     delete, path = "/offer/{offer_id}/", operation_id = "deleteOffer", tag = "offers",
-    params(("offer_id" = i64, Path, minimum = 1, description = "The id of the offer.", example = 1)),
+    params(
+        ("offer_id" = i64, Path, minimum = 1, description = "The id of the offer.", example = 1),
+        ("If-Match" = Option<String>, Header, description = IF_MATCH),
+    ),
     security((), ("bearer" = [])),
     responses((status = 204, description = "The offer is deleted."))
 )]
@@ -177,9 +209,35 @@ pub(crate) async fn delete_offer(
     State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
     path: OfferPath,
+    preconditions: Preconditions,
 ) -> Result<StatusCode, Problem> {
-    rest.delete_offer.run(viewer, value!({ "offerId": offer_id(path)? })).await?;
+    let id = offer_id(path)?;
+    let precondition = rest.precondition(&preconditions, viewer, &id).await?;
+    rest.delete_offer.run_if(viewer, value!({ "offerId": id }), precondition).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+impl RestState {
+    /// Reads an offer, or returns `None` if there is none with this id.
+    async fn read_offer(&self, viewer: Viewer, id: &str) -> Result<Option<FieldJson>> {
+        let offer = self.offer.run(viewer, value!({ "offerId": id })).await?;
+        Ok((!offer.is_null()).then_some(offer))
+    }
+
+    /// Returns the precondition of a change. The time of the last update is the state of an offer.
+    async fn precondition(
+        &self,
+        preconditions: &Preconditions,
+        viewer: Viewer,
+        id: &str,
+    ) -> Result<Precondition<DateTime<Utc>>> {
+        let read = async || {
+            let Some(offer) = self.read_offer(viewer, id).await? else { return Ok(None) };
+            let updated_at = offer.deserialize::<ObjectJson<'_>>()?.get("updated_at")?;
+            Ok(Some((offer.into_json(), updated_at)))
+        };
+        preconditions.for_change(read).await
+    }
 }
 
 type OfferPath = Result<Path<String>, PathRejection>;

@@ -21,7 +21,9 @@ use axum::{
     http::header,
     response::{IntoResponse, Response as HttpResponse},
 };
-use schema::{DirectJsonEnabled, Error, FieldErrors, JsonWriter, Notation, Result, Viewer};
+use schema::{
+    DirectJsonEnabled, Error, FieldErrors, JsonWriter, Notation, Precondition, Result, Viewer,
+};
 use serde::Deserialize;
 use utoipa::PartialSchema;
 
@@ -194,10 +196,30 @@ impl<E: Executor> RouteDocument<E> {
     /// # Errors
     /// The first error of the answer.
     pub async fn run(&self, viewer: Viewer, variables: Value) -> Result<FieldJson> {
-        let variables = Variables::from_value(variables);
-        let mut request = Request::new("").variables(variables).data(viewer);
-        request = request.data(DirectJsonEnabled).data(Notation::Rest);
+        self.execute(self.request(viewer, variables)).await
+    }
+
+    /// Runs the document of a change, under this condition.
+    ///
+    /// # Errors
+    /// The first error of the answer.
+    pub async fn run_if<T: Send + Sync + 'static>(
+        &self,
+        viewer: Viewer,
+        variables: Value,
+        precondition: Precondition<T>,
+    ) -> Result<FieldJson> {
+        self.execute(self.request(viewer, variables).data(precondition)).await
+    }
+
+    fn request(&self, viewer: Viewer, variables: Value) -> Request {
+        let request = Request::new("").variables(Variables::from_value(variables)).data(viewer);
+        let mut request = request.data(DirectJsonEnabled).data(Notation::Rest);
         request.set_parsed_query(self.query.clone());
+        request
+    }
+
+    async fn execute(&self, request: Request) -> Result<FieldJson> {
         single_root_field(self.schema.execute(request).await)
     }
 
@@ -245,6 +267,12 @@ impl FieldJson {
     #[must_use]
     pub fn is_null(&self) -> bool {
         self.0 == "null"
+    }
+
+    /// Returns the JSON.
+    #[must_use]
+    pub fn into_json(self) -> String {
+        self.0
     }
 
     /// Deserializes the value.

@@ -82,8 +82,13 @@ pub fn page_response(rows: impl Serialize, link: Option<String>) -> Response {
         return Problem::from(problem::busy()).into_response();
     };
     let mut response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
+    insert_link(&mut response, link);
+    response
+}
+
+/// Adds the `Link`, if there is one.
+pub fn insert_link(response: &mut Response, link: Option<String>) {
     if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
         response.headers_mut().insert(header::LINK, link);
     }
-    response
 }

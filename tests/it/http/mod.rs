@@ -2,6 +2,7 @@
 
 mod bodies;
 mod compression;
+mod conditional;
 mod connections;
 mod cors;
 mod errors;

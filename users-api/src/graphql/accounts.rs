@@ -1,5 +1,7 @@
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
-use schema::{DirectJson, FieldErrors, Result, Security, Viewer, id, validation::text};
+use schema::{
+    DirectJson, FieldErrors, Precondition, Result, Security, Viewer, id, validation::text,
+};
 use server::security_log::{Action, SecurityEvent};
 use utoipa::ToSchema;
 
@@ -147,7 +149,8 @@ impl AccountMutation {
         let state = UsersState::from_ctx(ctx);
         let (viewer, id) = authorize(ctx, UPDATE_USER, &id)?;
         let update = input.validate()?;
-        let row = accounts::update_user(state, viewer, id, update).await?;
+        let seen = Precondition::from_ctx(ctx)?;
+        let row = accounts::update_user(state, viewer, id, update, seen).await?;
         Ok(DirectJson(User::for_owner(row)))
     }
 
@@ -171,7 +174,8 @@ impl AccountMutation {
         #[graphql(desc = "ID of the user to delete.")] id: ID,
     ) -> Result<bool> {
         let (viewer, id) = authorize(ctx, DELETE_USER, &id)?;
-        accounts::delete_user(&UsersState::from_ctx(ctx).database, viewer, id).await?;
+        let seen = Precondition::from_ctx(ctx)?;
+        accounts::delete_user(&UsersState::from_ctx(ctx).database, viewer, id, seen).await?;
         Ok(true)
     }
 }

@@ -7,11 +7,15 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use schema::{Offer, Result, User, Viewer, pagination};
+use schema::{Error, Offer, Precondition, Result, User, Viewer, pagination};
 use server::{
     openapi,
     problem::Problem,
-    rest::{FieldJson, JsonBody, ObjectJson, PageJson, QueryParams, next_link, page_response},
+    rest::{
+        FieldJson, JsonBody, ObjectJson, PageJson, Preconditions, QueryParams,
+        conditional::{IF_MATCH, IF_NONE_MATCH, NOT_MODIFIED},
+        insert_link, next_link, page_response,
+    },
 };
 use utoipa::{
     PartialSchema, ToSchema,
@@ -23,7 +27,7 @@ use utoipa::{
 
 use super::{RestState, SharedState};
 use crate::{
-    accounts::user_not_found,
+    accounts::{SeenUser, user_not_found},
     graphql::accounts::{RegisterInput, UpdateUserInput},
 };
 
@@ -146,34 +150,33 @@ pub(crate) async fn create_user(
         ("user" = String, Path, description = "An id, or a username that is not digits alone.", example = "1"),
         ("offers_limit" = Option<i32>, Query, minimum = 1, maximum = 1000, description = "The size of the page of offers, 1000 by default. A page ends early after 1 MiB of text."),
         ("offers_after" = Option<i64>, Query, minimum = 0, description = "Returns only offers after the one with this id."),
+        ("If-Match" = Option<String>, Header, description = IF_MATCH),
+        ("If-None-Match" = Option<String>, Header, description = IF_NONE_MATCH),
     ),
     responses(
-        (status = 200, description = "The user with their offers. `Link` refers to the next page of offers.", body = UserWithOffers),
+        (status = 200, description = "The user with their offers. `Link` refers to the next page of offers.", body = UserWithOffers, headers(("ETag" = String, description = "The strong entity tag of the object."))),
+        (status = 304, description = NOT_MODIFIED, headers(("ETag" = String, description = "The strong entity tag of the object."))),
     )
 )]
 pub(crate) async fn read_user(
     State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
     path: UserPath,
+    preconditions: Preconditions,
     mut params: QueryParams,
 ) -> Result<Response, Problem> {
     let size = params.page_size("offers_limit", pagination::MAX_PAGE_SIZE);
     let after = params.after("offers_after");
     params.into_result()?;
     let user = UserRef::from_path(path)?;
-    let variables = value!({
-        "id": user.id,
-        "username": user.username,
-        "first": size,
-        "after": pagination::encode_cursor(after),
-    });
-    let answer = rest.user.run(viewer, variables).await?;
-    let mut user: ObjectJson<'_> = answer.deserialize::<Option<_>>()?.ok_or_else(user_not_found)?;
-    let path = format!("/user/{}/", user.get::<i64>("id")?);
-    let next = user.unwrap_page("offers")?.next_after();
+    let UserPage { id, json, next } =
+        rest.read_user(viewer, user, size, after).await?.ok_or_else(user_not_found)?;
+    let path = format!("/user/{id}/");
     let link = next
         .map(|offer| next_link(&path, &[("offers_limit", size.into()), ("offers_after", offer)]));
-    Ok(page_response(user, link))
+    let mut response = preconditions.respond_to_get(json)?;
+    insert_link(&mut response, link);
+    Ok(response)
 }
 
 /// Lists users in the order of their registration.
@@ -206,7 +209,10 @@ pub(crate) async fn list_users(
 /// Updates a user.
 #[utoipa::path(
     patch, path = "/user/{user}/", operation_id = "updateUser", tag = "users", request_body = UpdateUserInput,
-    params(("user" = String, Path, description = "An id, or a username that is not digits alone.", example = "1")),
+    params(
+        ("user" = String, Path, description = "An id, or a username that is not digits alone.", example = "1"),
+        ("If-Match" = Option<String>, Header, description = IF_MATCH),
+    ),
     security((), ("bearer" = [])),
     responses((status = 200, description = "The user.", body = User))
 )]
@@ -214,18 +220,23 @@ pub(crate) async fn update_user(
     State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
     path: UserPath,
+    preconditions: Preconditions,
     body: JsonBody,
 ) -> Result<FieldJson, Problem> {
     let id = rest.user_id(path, viewer).await?;
-    let given = value!({ "id": id });
+    let given = value!({ "id": id.as_str() });
     let variables = rest.update_user.validated_variables(body, given, UpdateUserInput::validate)?;
-    Ok(rest.update_user.run(viewer, variables).await?)
+    let precondition = rest.precondition(&preconditions, viewer, &id).await?;
+    Ok(rest.update_user.run_if(viewer, variables, precondition).await?)
 }
 
 /// Deletes a user with all their offers and sessions.
 #[utoipa::path(
     delete, path = "/user/{user}/", operation_id = "deleteUser", tag = "users",
-    params(("user" = String, Path, description = "An id, or a username that is not digits alone.", example = "1")),
+    params(
+        ("user" = String, Path, description = "An id, or a username that is not digits alone.", example = "1"),
+        ("If-Match" = Option<String>, Header, description = IF_MATCH),
+    ),
     security((), ("bearer" = [])),
     responses((status = 204, description = "The user is deleted, with all their offers and tokens."))
 )]
@@ -233,9 +244,11 @@ pub(crate) async fn delete_user(
     State(rest): SharedState,
     Extension(viewer): Extension<Viewer>,
     path: UserPath,
+    preconditions: Preconditions,
 ) -> Result<StatusCode, Problem> {
     let id = rest.user_id(path, viewer).await?;
-    rest.delete_user.run(viewer, value!({ "id": id })).await?;
+    let precondition = rest.precondition(&preconditions, viewer, &id).await?;
+    rest.delete_user.run_if(viewer, value!({ "id": id }), precondition).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -250,6 +263,50 @@ impl RestState {
             .into_response())
     }
 
+    /// Reads a user with a page of their offers, or returns `None` if there is no such user.
+    async fn read_user(
+        &self,
+        viewer: Viewer,
+        user: UserRef,
+        size: i32,
+        after: Option<i64>,
+    ) -> Result<Option<UserPage>> {
+        let variables = value!({
+            "id": user.id,
+            "username": user.username,
+            "first": size,
+            "after": pagination::encode_cursor(after),
+        });
+        let answer = self.user.run(viewer, variables).await?;
+        let Some(mut user) = answer.deserialize::<Option<ObjectJson<'_>>>()? else {
+            return Ok(None);
+        };
+        let next = user.unwrap_page("offers")?.next_after();
+        Ok(Some(UserPage {
+            id: user.get("id")?,
+            next,
+            json: serde_json::to_string(&user).map_err(Error::internal)?,
+        }))
+    }
+
+    /// Returns the precondition of a change of a user. It is about what `GET /user/{id}/` answers,
+    /// offers included; the statement of the change compares the fields of the user again.
+    async fn precondition(
+        &self,
+        preconditions: &Preconditions,
+        viewer: Viewer,
+        id: &str,
+    ) -> Result<Precondition<SeenUser>> {
+        let read = async || {
+            let user = UserRef { id: Some(id.to_owned()), username: None };
+            let page = self.read_user(viewer, user, pagination::MAX_PAGE_SIZE, None).await?;
+            let Some(UserPage { json, .. }) = page else { return Ok(None) };
+            let seen = serde_json::from_str(&json).map_err(Error::internal)?;
+            Ok(Some((json, seen)))
+        };
+        preconditions.for_change(read).await
+    }
+
     /// Returns the id of the user in a path: mutations take no usernames.
     async fn user_id(&self, path: UserPath, viewer: Viewer) -> Result<String> {
         let user = UserRef::from_path(path)?;
@@ -261,6 +318,14 @@ impl RestState {
         let user: ObjectJson<'_> = answer.deserialize::<Option<_>>()?.ok_or_else(user_not_found)?;
         Ok(user.get::<i64>("id")?.to_string())
     }
+}
+
+/// A user with a page of their offers, as JSON.
+struct UserPage {
+    id: i64,
+    json: String,
+    /// The id after which the next page of offers begins.
+    next: Option<i64>,
 }
 
 /// A user in a path, by id or by username.
