@@ -191,12 +191,6 @@ pub struct Page<T> {
     pub has_next: bool,
 }
 
-impl<T> Default for Page<T> {
-    fn default() -> Self {
-        Self { rows: Vec::new(), has_previous: false, has_next: false }
-    }
-}
-
 impl<T> Page<T> {
     /// Converts the page to a Relay connection.
     pub fn connection<N: OutputType>(

@@ -10,6 +10,7 @@ use crate::support::services::{Services, Topology};
 
 on_every_topology!(
     pages_contain_every_offer_once_during_inserts,
+    empty_page_has_a_page_before_or_after_it,
     invalid_page_arguments_have_a_code
 );
 
@@ -108,6 +109,27 @@ async fn pages_contain_every_offer_once_during_inserts(topology: Topology) {
         let missed: Vec<_> =
             existing.iter().filter(|id| distinct.binary_search(id).is_err()).collect();
         assert!(missed.is_empty(), "walk {number} missed {missed:?}");
+    }
+}
+
+/// Source: Relay, "GraphQL cursor connections specification", section 5.1, "Fields".
+async fn empty_page_has_a_page_before_or_after_it(topology: Topology) {
+    let services = topology.start_open().await;
+    let ann = services.register_and_log_in("ann").await;
+    services.create_offer(&ann, "chair").await;
+    for Connection { api, query, pointer } in connections(&services, ann.id) {
+        let first = query.replace("ARGS", "first: $n, after: $c");
+        let last = query.replace("ARGS", "last: $n, before: $c");
+        let data = api.graphql(&first, json!({ "n": 1, "c": null })).await.data();
+        let cursor = data.pointer(pointer).unwrap()["pageInfo"]["endCursor"].clone();
+        for (query, has_next, has_previous) in [(first, false, true), (last, true, false)] {
+            let data = api.graphql(&query, json!({ "n": 1, "c": cursor })).await.data();
+            let page = data.pointer(pointer).unwrap();
+            assert_eq!(page["edges"], json!([]), "{query}");
+            let info = json!({ "hasNextPage": has_next, "hasPreviousPage": has_previous,
+                "startCursor": null, "endCursor": null });
+            assert_eq!(page["pageInfo"], info, "{query}");
+        }
     }
 }
 

@@ -114,8 +114,9 @@ impl UserQuery {
         viewer.require_authenticated_if_strict(users.security)?;
         let page = PageRequest::new(first, after.as_deref(), last, before.as_deref())?;
         let selection = ctx.look_ahead();
-        let page = users.user_pages.load_owned(page.for_selection(&selection)).await?;
-        let page = page.unwrap_or_default();
+        let page = page.for_selection(&selection);
+        let loaded = users.user_pages.load_owned(page).await?;
+        let page = loaded.unwrap_or_else(|| page.into_page(Vec::new(), |_| 0));
         let ids = page.rows.iter().map(|user| user.id.0).collect();
         let offers = prefetch::selected_offers_page_of_nodes(&selection);
         let mut prefetched = prefetch_offers_of(ctx, ids, offers).await.into_iter();
