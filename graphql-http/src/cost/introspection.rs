@@ -1,4 +1,4 @@
-//! The cost of introspection. `fields { type { fields … } }` is a cycle through all types, which
+//! The cost of introspection, to which `_service` belongs: a subgraph tells its schema there. `fields { type { fields … } }` is a cycle through all types, which
 //! multiplies the result at each level.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use async_graphql::{
 
 /// Returns whether this field selects from the schema.
 pub(super) fn is_introspection_field(name: &str) -> bool {
-    matches!(name, "__schema" | "__type")
+    matches!(name, "__schema" | "__type" | "_service")
 }
 
 /// Returns the approximate length of a list of the introspection types.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::services::Topology;
 
@@ -11,6 +11,7 @@ on_every_topology!(
     offers_api_has_its_documented_fields,
     both_services_are_federation_subgraphs,
     no_field_returns_a_secret,
+    introspection_can_be_switched_off,
 );
 
 const USERS: &[&str] = &[
@@ -153,5 +154,28 @@ async fn no_field_returns_a_secret(topology: Topology) {
             let names_password = line.contains("password") && !line.contains("changepassword");
             assert!(!(is_output && names_password), "{line}");
         }
+    }
+}
+
+/// `_service` returns the schema too. A gateway composes from the files in `schema/`.
+async fn introspection_can_be_switched_off(topology: Topology) {
+    let services = topology.set("INTROSPECTION", "off").start().await;
+    for api in services.both() {
+        for query in [
+            "{ __schema { queryType { name } } }",
+            "{ a: __type(name: \"Query\") { name } }",
+            "{ _service { sdl } }",
+            "{ ...F } fragment F on Query { ... { _service { sdl } } }",
+        ] {
+            let graphql = api.graphql(query, json!({})).await;
+            assert_eq!(graphql.code(), "GRAPHQL_VALIDATION_FAILED", "{query}");
+            graphql.http.expect(400);
+        }
+        // No error suggests a name.
+        let graphql = api.graphql("{ __typenam }", json!({})).await;
+        let message = graphql.body["errors"][0]["message"].as_str().unwrap();
+        assert!(!message.contains("Did you mean"), "{message}");
+        let data = api.query("{ __typename }").await;
+        assert_eq!(data, json!({ "__typename": "Query" }));
     }
 }
