@@ -19,8 +19,7 @@ use schema::{Error, Result, Viewer, limits};
 use serde_json::{Value, json};
 use server::{
     auth::Authenticate,
-    graphql_endpoint::{endpoint, public_schema},
-    settings::Switch,
+    graphql_endpoint::endpoint,
 };
 use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt;
@@ -105,7 +104,6 @@ impl Mutation {
 
 static ENDPOINT: LazyLock<Router> = LazyLock::new(|| {
     let schema = async_graphql::Schema::build(Query, Mutation, EmptySubscription);
-    let schema = public_schema(schema, Switch::On);
     router(Endpoint { single_use_fields: &["login"], ..endpoint(schema, Arc::new(Nobody)) })
 });
 

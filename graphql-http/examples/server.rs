@@ -23,8 +23,9 @@ impl Subscriptions {
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let schema = Schema::new(Query, EmptyMutation, Subscriptions);
+    let schema = Schema::build(Query, EmptyMutation, Subscriptions);
     let app = if std::env::args().any(|argument| argument == "--stock") {
+        let schema = schema.finish();
         Router::new()
             .route_service(PATH, GraphQL::new(schema.clone()))
             .route_service(WEBSOCKET_PATH, GraphQLSubscription::new(schema))

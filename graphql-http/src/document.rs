@@ -1,19 +1,17 @@
 //! A document that was parsed and is within the limits.
 
 use async_graphql::{
-    Positioned, ServerError, Variables,
-    parser::{
-        self,
-        types::{DocumentOperations, ExecutableDocument, OperationDefinition},
-    },
+    Positioned, Variables,
+    parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition},
 };
 
 use crate::{
-    Limits, compat,
+    Limits,
     cost::{DocumentCost, document_cost},
     error::{EndpointErrorCode, RequestError},
     field_collection::has_unique_keys,
     root_fields::check_root_fields,
+    syntax::parse_document,
     token_limits::count_tokens,
 };
 
@@ -23,7 +21,6 @@ const PARSED_TOKEN_BYTES: usize = 200;
 /// A document and all that is known of it without its variables.
 #[derive(Debug)]
 pub(crate) struct ParsedDocument {
-    /// The document, each of its root fields at most once.
     pub(crate) parsed: ExecutableDocument,
     /// Its approximate memory.
     pub(crate) bytes: usize,
@@ -43,18 +40,16 @@ impl ParsedDocument {
         single_use_fields: &[&str],
     ) -> Result<Self, RequestError> {
         let tokens = count_tokens(text, limits)?;
-        let mut parsed = parser::parse_query(text).map_err(syntax_error)?;
+        let parsed = parse_document(text)?;
         let cost = document_cost(&parsed, limits)?;
-        compat::mutation_fields::merge_duplicates(&mut parsed);
         check_root_fields(&parsed, limits, single_use_fields)?;
-        compat::subscription_fragments::inline_fields(&mut parsed);
         let has_unique_keys = has_unique_keys(&parsed);
         // Strings and names are copied from the text.
         let bytes = tokens * PARSED_TOKEN_BYTES + 2 * text.len();
         Ok(Self { parsed, bytes, has_unique_keys, cost })
     }
 
-    /// Returns whether the document selects `__schema` or `__type`.
+    /// Returns whether the document selects `__schema`, `__type` or `_service`.
     pub(crate) fn uses_introspection(&self) -> bool {
         self.cost.introspection > 0
     }
@@ -87,48 +82,15 @@ impl ParsedDocument {
         }
     }
 
-    /// Rejects variables that are missing or too large.
+    /// Rejects variables that are too large.
     ///
     /// # Errors
-    /// `GRAPHQL_VALIDATION_FAILED` or `QUERY_TOO_COMPLEX`.
+    /// `QUERY_TOO_COMPLEX`.
     pub(crate) fn check_variables(
         &self,
-        operation: &OperationDefinition,
         values: &Variables,
         limits: &Limits,
     ) -> Result<(), RequestError> {
-        self.cost.check_variables(values, limits.max_variable_bytes)?;
-        let missing = operation.variable_definitions.iter().filter(|definition| {
-            let definition = &definition.node;
-            let value = values.get(&definition.name.node);
-            let default = definition.default_value.is_some();
-            !definition.var_type.node.nullable
-                && value.map_or(!default, |value| *value == async_graphql::Value::Null)
-        });
-        let errors: Vec<_> = missing
-            .map(|definition| {
-                let (name, kind) = (&definition.node.name.node, &definition.node.var_type.node);
-                let message = format!("Variable \"${name}\" of type \"{kind}\" must be given.");
-                ServerError::new(message, Some(definition.pos))
-            })
-            .collect();
-        if errors.is_empty() {
-            Ok(())
-        } else {
-            Err(RequestError::from_errors(EndpointErrorCode::GraphqlValidationFailed, errors))
-        }
+        self.cost.check_variables(values, limits.max_variable_bytes)
     }
-}
-
-/// Describes a syntax error by the expected tokens and its position, without the source line that the
-/// parser repeats.
-fn syntax_error(error: parser::Error) -> RequestError {
-    if matches!(error, parser::Error::RecursionLimitExceeded) {
-        return RequestError::too_complex("The document is nested too deep.");
-    }
-    let mut error = ServerError::from(error);
-    if let Some((_, expected)) = error.message.rsplit_once("= ") {
-        error.message = format!("Syntax error: {}.", expected.trim().replace('_', " "));
-    }
-    RequestError::from_errors(EndpointErrorCode::GraphqlParseFailed, vec![error])
 }

@@ -9,7 +9,7 @@ use direct_json::AnswerTooLarge;
 use crate::{byte_budget::Busy, compat::messages};
 
 /// The most errors in the response to a request that was not executed.
-const MAX_ERRORS: usize = 100;
+pub(crate) const MAX_ERRORS: usize = 100;
 /// The most characters of a message that repeats input of the client.
 const MAX_MESSAGE_CHARS: usize = 1_000;
 

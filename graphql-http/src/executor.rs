@@ -2,7 +2,10 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use async_graphql::{Executor, Request, Response, parser::types::OperationType};
+use async_graphql::{
+    Executor, Name, Pos, Request, Response,
+    parser::types::{DocumentOperations, OperationType},
+};
 use direct_json::{AnswerBudget, AnswerTooLarge, DirectJsonEnabled};
 use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::sync::oneshot;
@@ -10,7 +13,7 @@ use tokio::sync::oneshot;
 use crate::{
     Limits,
     cache::{DocumentCache, FoundDocument},
-    compat::omitted_variables,
+    compat::{entity_errors, omitted_variables, root_fields},
     cost::{check_entities, estimated_bytes},
     document::ParsedDocument,
     error::{EndpointErrorCode, ErrorPolicy, RequestError},
@@ -18,11 +21,13 @@ use crate::{
     params::RequestParams,
     response::RequestOutcome,
     task_context::TaskContext,
+    validation::{SchemaTypes, coerce_variables, validate_document},
 };
 
 /// A schema with its limits, and a cache of its documents.
 pub(crate) struct DocumentExecutor<E> {
     pub(crate) schema: E,
+    pub(crate) types: SchemaTypes,
     pub(crate) documents: Arc<DocumentCache>,
     pub(crate) limits: Limits,
     pub(crate) single_use_fields: &'static [&'static str],
@@ -40,6 +45,7 @@ pub(crate) struct Operation {
     /// The approximate memory of its document and variables.
     pub(crate) bytes: usize,
     request: Request,
+    entity_fields: Vec<(Pos, Name)>,
     budget: Arc<AnswerBudget>,
     found: FoundDocument,
 }
@@ -62,7 +68,7 @@ impl Operation {
 }
 
 impl<E: Executor> DocumentExecutor<E> {
-    /// Finds the operation of a request, and checks all that does not need the schema.
+    /// Finds the operation of a request, and checks it and its variables.
     ///
     /// # Errors
     /// The document, its operation or its variables are rejected.
@@ -71,8 +77,11 @@ impl<E: Executor> DocumentExecutor<E> {
         mut params: RequestParams,
         viewer: impl Clone + Send + Sync + 'static,
     ) -> Result<Operation, RequestError> {
-        let parse =
-            |text: &str| ParsedDocument::from_text(text, &self.limits, self.single_use_fields);
+        let parse = |text: &str| {
+            let document = ParsedDocument::from_text(text, &self.limits, self.single_use_fields)?;
+            validate_document(&document.parsed, &self.types, self.introspection)?;
+            Ok(document)
+        };
         let found = self.documents.get_or_parse(&params, parse)?;
         let document = &*found.document;
         if document.uses_introspection() && !self.introspection {
@@ -80,14 +89,18 @@ impl<E: Executor> DocumentExecutor<E> {
             return Err(RequestError::new(EndpointErrorCode::GraphqlValidationFailed, message));
         }
         let operation = &document.operation(params.operation_name.as_deref())?.node;
-        let mut variables = params.take_variables();
-        // A subscription keeps them for as long as it lives.
-        variables.retain(|name, _| {
-            operation.variable_definitions.iter().any(|one| one.node.name.node == *name)
-        });
-        document.check_variables(operation, &variables, &self.limits)?;
+        let variables = params.take_variables();
+        document.check_variables(&variables, &self.limits)?;
+        let variables = coerce_variables(operation, variables, &self.types)?;
         check_entities(&document.parsed, operation, &variables, &self.limits)?;
         let mut parsed = document.parsed.clone();
+        if let (DocumentOperations::Multiple(operations), Some(name)) =
+            (&mut parsed.operations, &params.operation_name)
+        {
+            // The limits are those of the operation that runs.
+            operations.retain(|operation, _| operation == name);
+        }
+        root_fields::merge_root_fields(&mut parsed, &variables);
         omitted_variables::remove(&mut parsed, operation, &variables);
         let needs_no_credentials = operation.ty == OperationType::Mutation
             && collect_fields(&operation.selection_set.node, &document.parsed.fragments)
@@ -98,9 +111,18 @@ impl<E: Executor> DocumentExecutor<E> {
         let request = Request::new("").variables(variables).data(viewer);
         let budget = Arc::<AnswerBudget>::default();
         let mut request = enable_direct_json(request, document).data(Arc::clone(&budget));
+        let entity_fields = entity_errors::entity_fields(&parsed);
         request.set_parsed_query(parsed);
         request.operation_name = params.operation_name;
-        Ok(Operation { kind: operation.ty, needs_no_credentials, bytes, request, budget, found })
+        Ok(Operation {
+            kind: operation.ty,
+            needs_no_credentials,
+            bytes,
+            request,
+            entity_fields,
+            budget,
+            found,
+        })
     }
 
     /// Executes a query or a mutation.
@@ -108,10 +130,10 @@ impl<E: Executor> DocumentExecutor<E> {
     /// A mutation runs to its end in a task of its own, even if the client disconnects: one that is
     /// dropped in the middle would leave half of its work done.
     pub(crate) async fn execute(&self, operation: Operation) -> RequestOutcome {
-        let Operation { kind, request, budget, mut found, .. } = operation;
+        let Operation { kind, request, entity_fields, budget, mut found, .. } = operation;
         let schema = self.schema.clone();
         let execution = async move { schema.execute(request).await };
-        let response = if kind == OperationType::Mutation {
+        let mut response = if kind == OperationType::Mutation {
             let (sender, receiver) = oneshot::channel();
             let work = async move { drop(sender.send(execution.await)) };
             tokio::spawn(self.task_context.wrap_mutation(work.boxed()));
@@ -119,6 +141,9 @@ impl<E: Executor> DocumentExecutor<E> {
         } else {
             AssertUnwindSafe(execution).catch_unwind().await.ok()
         };
+        if let Some(response) = &mut response {
+            entity_errors::add_paths(&mut response.errors, &entity_fields);
+        }
         match response {
             // A mutation has had its effect: its answer lacks the fields that were too large.
             Some(_) if budget.is_exceeded() && kind != OperationType::Mutation => {

@@ -12,8 +12,9 @@
 //! three.
 //!
 //! The path of a request: `negotiation` picks the media type of the response, `params` reads the
-//! parameters, `cache` finds the document or `document` parses it within [`Limits`], `executor` runs it
-//! on a schema behind the work-arounds of `compat`, `response` gives every error a code.
+//! parameters, `cache` finds the document or `document` parses it (`syntax`) within [`Limits`] and
+//! `validation` checks it, `executor` runs it on a schema behind the work-arounds of `compat`, `response`
+//! gives every error a code.
 
 mod authenticator;
 pub mod byte_budget;
@@ -30,20 +31,22 @@ mod negotiation;
 mod params;
 mod response;
 mod root_fields;
+mod syntax;
 mod task_context;
 mod token_limits;
+mod validation;
 mod ws;
 
 use std::sync::Arc;
 
-use async_graphql::Executor;
+use async_graphql::{ObjectType, Schema, SchemaBuilder, SubscriptionType, ValidationMode};
 use axum::{Router, extract::DefaultBodyLimit, response::Response, routing::get};
 use tokio::sync::watch;
 
 use cache::DocumentCache;
-use compat::unknown_default_types::CheckedExecutor;
 use error::RequestError;
 use executor::DocumentExecutor;
+use validation::SchemaTypes;
 
 pub use authenticator::ClientAuthenticator;
 pub use error::{EndpointErrorCode, ErrorPolicy};
@@ -63,8 +66,7 @@ pub type LandingPage = Arc<dyn Fn() -> Response + Send + Sync>;
 /// A GraphQL endpoint: a schema, and all that it is served with.
 #[derive(Clone)]
 pub struct Endpoint<E, A> {
-    /// The schema. Build it with `disable_suggestions()` if `introspection` is false: suggestions name
-    /// parts of the schema.
+    /// The schema, which executes without validating: the endpoint does that once a document.
     pub schema: E,
     /// Identifies clients.
     pub authenticator: Arc<A>,
@@ -72,7 +74,7 @@ pub struct Endpoint<E, A> {
     pub error_policy: Arc<dyn ErrorPolicy>,
     /// Keeps the context of requests in other tasks.
     pub task_context: Arc<dyn TaskContext>,
-    /// True if `__schema` and `__type` may be selected.
+    /// True if `__schema`, `__type` and `_service` may be selected, and errors suggest names.
     pub introspection: bool,
     /// The page for a browser that sends no query.
     pub landing_page: Option<LandingPage>,
@@ -91,12 +93,17 @@ pub struct Endpoint<E, A> {
     pub shutdown: watch::Receiver<bool>,
 }
 
-impl<E, A> Endpoint<E, A> {
+impl<Q, M, S, A> Endpoint<Schema<Q, M, S>, A>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
     /// Creates an endpoint with introspection, without a landing page, that never shuts down.
     #[must_use]
-    pub fn new(schema: E, authenticator: A) -> Self {
+    pub fn new(schema: SchemaBuilder<Q, M, S>, authenticator: A) -> Self {
         Self {
-            schema,
+            schema: schema.validation_mode(ValidationMode::Fast).finish(),
             authenticator: Arc::new(authenticator),
             error_policy: Arc::new(()),
             task_context: Arc::new(()),
@@ -113,7 +120,7 @@ impl<E, A> Endpoint<E, A> {
 
 /// The state of the handlers.
 struct EndpointState<E, A> {
-    executor: DocumentExecutor<CheckedExecutor<E>>,
+    executor: DocumentExecutor<E>,
     authenticator: Arc<A>,
     landing_page: Option<LandingPage>,
     websocket_limits: WebSocketLimits,
@@ -155,12 +162,26 @@ impl<E, A: ClientAuthenticator> EndpointState<E, A> {
 }
 
 /// Returns the routes [`PATH`] and [`WEBSOCKET_PATH`].
-pub fn router<E: Executor, A: ClientAuthenticator>(endpoint: Endpoint<E, A>) -> Router {
+///
+/// # Panics
+/// If the description of the schema is malformed.
+pub fn router<Q, M, S, A>(endpoint: Endpoint<Schema<Q, M, S>, A>) -> Router
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+    A: ClientAuthenticator,
+{
+    #[allow(clippy::expect_used, reason = "a mistake of the program, found when it starts")]
+    let types = SchemaTypes::from_sdl(&endpoint.schema.sdl()).expect("the SDL of the schema");
     let max_body_bytes = endpoint.limits.max_body_bytes;
-    let methods = get(http::get::<E, A>).post(http::post::<E, A>).fallback(http::not_allowed);
+    let methods = get(http::get::<Schema<Q, M, S>, A>)
+        .post(http::post::<Schema<Q, M, S>, A>)
+        .fallback(http::not_allowed);
     let state = EndpointState {
         executor: DocumentExecutor {
-            schema: CheckedExecutor(endpoint.schema),
+            types,
+            schema: endpoint.schema,
             documents: Arc::new(DocumentCache::new(&endpoint.limits)),
             limits: endpoint.limits,
             single_use_fields: endpoint.single_use_fields,
@@ -178,7 +199,7 @@ pub fn router<E: Executor, A: ClientAuthenticator>(endpoint: Endpoint<E, A>) -> 
         .route(PATH, methods.layer(DefaultBodyLimit::max(max_body_bytes)))
         .route(
             WEBSOCKET_PATH,
-            get(ws::upgrade::<E, A>).head(ws::not_allowed).fallback(ws::not_allowed),
+            get(ws::upgrade::<Schema<Q, M, S>, A>).head(ws::not_allowed).fallback(ws::not_allowed),
         )
         .with_state(Arc::new(state))
 }

@@ -118,8 +118,7 @@ pub async fn app(
         client::build(own.jwks_ca.as_deref()).map_err(|error| format!("JWKS_CA: {error}"))?;
     let authenticator: Authenticator = Arc::new(JwksCache::new(client, own.jwks_url.to_string()));
 
-    let outside =
-        graphql_endpoint::public_schema(types().data(Arc::clone(&offers)), settings.introspection);
+    let outside = types().data(Arc::clone(&offers));
     let trusted = types().data(offers).validation_mode(ValidationMode::Fast).finish();
     let pages = pages(settings);
     let open = web_ui::router(&pages).map_err(|error| error.to_string())?;

@@ -19,25 +19,17 @@ use crate::{
     telemetry,
 };
 
-/// Builds a schema for clients: with limits, and without suggestions if introspection is off, since
-/// they name parts of the schema.
+/// Creates an endpoint for clients, with limits on their documents, whose resolvers get a [`Viewer`].
 #[must_use]
-pub fn public_schema<Q, M, S>(
-    builder: SchemaBuilder<Q, M, S>,
-    introspection: bool,
-) -> Schema<Q, M, S>
+pub fn endpoint<Q, M, S>(
+    schema: SchemaBuilder<Q, M, S>,
+    authenticator: Authenticator,
+) -> Endpoint<Schema<Q, M, S>, TokenAuthenticator>
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
     S: SubscriptionType + 'static,
 {
-    let builder = limits::apply(builder);
-    if introspection { builder.finish() } else { builder.disable_suggestions().finish() }
-}
-
-/// Creates an endpoint whose resolvers get a [`Viewer`].
-#[must_use]
-pub fn endpoint<E>(schema: E, authenticator: Authenticator) -> Endpoint<E, TokenAuthenticator> {
     let limits = Limits {
         max_entities: limits::MAX_ENTITIES,
         max_entities_cost: limits::MAX_ENTITIES_COMPLEXITY,
@@ -50,7 +42,7 @@ pub fn endpoint<E>(schema: E, authenticator: Authenticator) -> Endpoint<E, Token
         limits,
         error_policy: Arc::new(ProblemPolicy),
         task_context: Arc::new(RequestContext),
-        ..Endpoint::new(schema, TokenAuthenticator(authenticator))
+        ..Endpoint::new(limits::apply(schema), TokenAuthenticator(authenticator))
     }
 }
 

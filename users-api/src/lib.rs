@@ -111,10 +111,7 @@ pub async fn app(
     let pages = ui_config(settings);
     let open = public_routes(keys, &pages)?;
     let authenticator: Authenticator = sessions;
-    let public_schema = graphql_endpoint::public_schema(
-        schema_builder().data(Arc::clone(&state)),
-        settings.introspection,
-    );
+    let public_schema = schema_builder().data(Arc::clone(&state));
     let internal_schema =
         schema_builder().data(state).validation_mode(ValidationMode::Fast).finish();
     let graphql = graphql_http::router(graphql_http::Endpoint {

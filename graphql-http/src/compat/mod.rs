@@ -4,8 +4,8 @@
 //! `upstream_…` that runs the plain library. Such a test fails once the defect is fixed: delete the
 //! file, its call and the test then.
 
+pub(crate) mod entity_errors;
 pub(crate) mod messages;
-pub(crate) mod mutation_fields;
 pub(crate) mod omitted_variables;
-pub(crate) mod subscription_fragments;
-pub(crate) mod unknown_default_types;
+pub(crate) mod repeatable_directives;
+pub(crate) mod root_fields;

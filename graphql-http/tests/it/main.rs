@@ -13,9 +13,11 @@ mod execution;
 mod http;
 mod limits;
 mod operations;
+mod pets;
 mod schema;
 mod socket;
 mod status;
+mod validation;
 
 use std::sync::Arc;
 

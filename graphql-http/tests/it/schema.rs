@@ -6,7 +6,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use async_graphql::{Context, InputObject, Object, Result, Subscription};
+use async_graphql::{Context, InputObject, Object, Result, SchemaBuilder, Subscription};
 use futures_util::{
     Stream, StreamExt,
     stream::{self, BoxStream},
@@ -17,13 +17,9 @@ use crate::application::{Viewer, forbidden};
 
 pub(crate) type Schema = async_graphql::Schema<Query, Mutation, Subscriptions>;
 
-pub(crate) fn build(stage: Arc<Stage>) -> Schema {
-    Schema::build(Query, Mutation, Subscriptions)
-        .data(stage)
-        .limit_depth(16)
-        .limit_complexity(200_000)
-        .disable_suggestions()
-        .finish()
+pub(crate) fn build(stage: Arc<Stage>) -> SchemaBuilder<Query, Mutation, Subscriptions> {
+    let builder = Schema::build(Query, Mutation, Subscriptions).data(stage);
+    builder.limit_depth(16).limit_complexity(200_000)
 }
 
 /// The state that tests and resolvers share.
