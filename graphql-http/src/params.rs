@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn values_are_counted_without_building_them() {
-        for (json, values) in [("7", 1), (r#"{"a":"[,{\"","b":1}"#, 3), ("[1,[2,3],{}]", 6)] {
+        for (json, values) in [("7", 1), (r#"{"a":"[,{\"","b":1}"#, 3), ("[1,[2,3],{}]", 7)] {
             assert_eq!(max_number_of_values(json), values, "{json}");
         }
         for name in ["variables", "extensions"] {
