@@ -31,7 +31,7 @@ async def log_in(address, number, end, counts):
     while time.monotonic() < end:
         body = {"username": f"demo{number + 1}", "password": "demo"}
         status, _, _ = await client.request("POST", "/user/auth/", body)
-        counts[status] += 1
+        counts[status] += time.monotonic() < end
     client.close()
 
 
@@ -41,7 +41,8 @@ async def register(address, source, end, counts):
         name = f"flood{next(NUMBERS)}"
         body = {"username": name, "password": "7 quiet herons", "email": f"{name}@example.org"}
         status, _, _ = await client.request("POST", "/user/", body)
-        counts[status] += 1
+        # Those that were queued at the end had no logins beside them.
+        counts[status] += time.monotonic() < end
     client.close()
 
 
