@@ -96,7 +96,7 @@ fn token_verification(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn cursor_there_and_back(bencher: Bencher<'_, '_>) {
     bencher.bench(|| {
-        let text = Cursor(black_box(1_234_567)).encode_cursor();
+        let text = Cursor::oldest(black_box(1_234_567)).encode_cursor();
         Cursor::decode_cursor(&text).unwrap()
     });
 }

@@ -30,7 +30,7 @@ pub struct Model {
 impl ActiveModelBehavior for ActiveModel {}
 
 /// The state of an offer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "i16", db_type = "SmallInteger")]
 pub enum Status {
     /// The default of the column.
@@ -42,7 +42,7 @@ pub enum Status {
 
 /// A currency code of three ASCII characters, as in ISO 4217. It has no zero bytes, so that an
 /// optional price needs no more memory than a price.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, DeriveValueType)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, DeriveValueType)]
 #[sea_orm(value_type = "String", column_type = "String(StringLen::N(3))")]
 pub struct CurrencyCode([NonZeroU8; 3]);
 

@@ -11,7 +11,7 @@ use schema::{
 fuzz_target!(|input: (i32, i32, &str, &str)| {
     let (first, last, after, before) = input;
     if let Ok(cursor) = Cursor::decode_cursor(after) {
-        assert!(cursor.0 > 0);
+        assert!(cursor.id > 0);
         assert_eq!(Cursor::decode_cursor(&cursor.encode_cursor()), Ok(cursor));
     }
     for (first, last) in [(Some(first), None), (None, Some(last)), (Some(first), Some(last))] {

@@ -1,6 +1,7 @@
 //! The Offers service: classified ads of users.
 
 mod batch_insert;
+mod browse;
 mod graphql;
 mod idempotency;
 mod jwks;
@@ -8,6 +9,7 @@ mod loaders;
 mod offer_events;
 mod offers;
 mod rest;
+mod search;
 mod settings;
 mod validation;
 
@@ -55,6 +57,8 @@ struct OffersState {
     feed: Arc<Feed>,
     offer_by_id: DataLoader<BatchLoader<OfferLoader>>,
     offer_pages: DataLoader<BatchLoader<OfferLoader>>,
+    offer_lists: DataLoader<BatchLoader<OfferLoader>>,
+    searches: DataLoader<BatchLoader<OfferLoader>>,
     create_offer: DataLoader<BatchLoader<OfferLoader>>,
 }
 
@@ -68,6 +72,8 @@ impl OffersState {
         Self {
             offer_by_id: metrics.batch_loader("offer_by_id", OfferLoader(database.clone())),
             offer_pages: metrics.batch_loader("offer_pages", OfferLoader(database.clone())),
+            offer_lists: metrics.batch_loader("offer_lists", OfferLoader(database.clone())),
+            searches: metrics.batch_loader("searches", OfferLoader(database.clone())),
             create_offer: metrics.batch_loader("create_offer", OfferLoader(database.clone())),
             database,
             security,
@@ -173,6 +179,7 @@ fn pages(settings: &Settings) -> UiConfig {
         graphiql: settings.graphiql,
         queries: &[
             include_str!("../graphiql/offers.graphql"),
+            include_str!("../graphiql/browse.graphql"),
             include_str!("../graphiql/create.graphql"),
         ],
         openapi: rest::openapi(settings.security),

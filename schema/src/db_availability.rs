@@ -106,6 +106,20 @@ pub(crate) enum FailureKind {
     ServerLost,
 }
 
+/// Returns true if the statement took longer than its connection or transaction allows.
+#[must_use]
+pub fn is_timeout(error: &DbErr) -> bool {
+    const QUERY_CANCELED: &str = "57014";
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) =
+        error
+    else {
+        return false;
+    };
+    let is_cancelled =
+        |cause: &dyn sqlx::error::DatabaseError| cause.code() == Some(QUERY_CANCELED.into());
+    cause.as_database_error().is_some_and(is_cancelled)
+}
+
 impl FailureKind {
     fn of(error: &DbErr) -> Self {
         let (DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)) = error else {

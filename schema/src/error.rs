@@ -161,7 +161,9 @@ impl Error {
     #[must_use]
     pub fn rename_field(mut self, from: &str, to: &str) -> Self {
         for field in self.field_errors.iter_mut().filter(|field| field.pointer == from) {
+            let sentence = field.to_sentence();
             to.clone_into(&mut field.pointer);
+            self.detail = self.detail.replace(&sentence, &field.to_sentence()).into();
         }
         self
     }

@@ -60,8 +60,11 @@ pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseC
     } else {
         options.statement_timeout(STATEMENT_TIMEOUT);
         // The statements are few and their best plan does not depend on the values: plan each once.
+        // They read few rows by an index; without the values PostgreSQL expects many, and by its
+        // default a random page of a modern disk costs far too much.
         options.map_sqlx_postgres_opts(|options| {
-            options.options([("plan_cache_mode", "force_generic_plan")])
+            options
+                .options([("plan_cache_mode", "force_generic_plan"), ("random_page_cost", "1.1")])
         });
         // A server that became a read-only standby still answers a ping: connections from before the
         // last loss of the server are dropped by their age.

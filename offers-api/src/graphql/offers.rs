@@ -4,13 +4,14 @@ use async_graphql::{ComplexObject, Context, ID, Object, SimpleObject, parser::ty
 use schema::{
     AnswerBudget, DirectJson, ErrorCode, JsonWriter, LoadWithinBudget, PageRequest, Precondition,
     PrefetchedOffers, Result, Viewer, WriteJson, id,
+    pagination::{Cursor, OfferOrder, PageArguments},
     prefetch::{self, OfferConnection},
-    validation,
 };
 use server::security_log::SecurityEvent;
 
 use crate::{
     OffersState,
+    browse::{OfferFilter, OfferList},
     graphql::users::User,
     offers::{
         CREATE_OFFER, CreateOfferInput, DELETE_OFFER, NewOffer, OfferChange, UPDATE_OFFER,
@@ -54,7 +55,7 @@ pub(crate) async fn load_page(
 ) -> Result<OfferConnection<Offer>> {
     let pages = &OffersState::from_ctx(ctx).offer_pages;
     let page = pages.load_within_budget(AnswerBudget::from_ctx(ctx), (user_id, page)).await?;
-    Ok(page.connection(|offer| offer.id.0, |offer| DirectJson(offer.into())))
+    Ok(page.connection(|offer| Cursor::oldest(offer.id.0), |offer| DirectJson(offer.into())))
 }
 
 /// The root of queries. An error of a nullable field must be inside of the `Option`: then only that
@@ -74,20 +75,32 @@ impl OfferQuery {
         find(ctx, &id).await.transpose()
     }
 
-    /// The offers of a user, oldest first.
+    /// The offers of a user, or of all users.
+    // The arguments of a field are listed once, here.
+    #[allow(clippy::too_many_arguments)]
     #[graphql(complexity = "schema::limits::page_complexity(first, last, child_complexity)")]
     async fn offers(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The identifier of the user.")] user_id: ID,
+        #[graphql(desc = "The identifier of the user; all users if omitted.")] user_id: Option<ID>,
+        #[graphql(desc = "Restricts the list.")] filter: Option<OfferFilter>,
+        #[graphql(
+            default_with = "OfferOrder::Oldest",
+            desc = "The order of the list. A cursor is valid in its order only."
+        )]
+        order_by: OfferOrder,
         #[graphql(desc = "The number of offers from the start, at most 1000.")] first: Option<i32>,
         #[graphql(desc = "Only offers after this cursor.")] after: Option<String>,
         #[graphql(desc = "The number of offers from the end, at most 1000.")] last: Option<i32>,
         #[graphql(desc = "Only offers before this cursor.")] before: Option<String>,
     ) -> Result<DirectJson<OfferConnection<Offer>>> {
-        let user_id = validation::user_id("/userId", &user_id)?;
-        let page = PageRequest::new(first, after.as_deref(), last, before.as_deref())?;
-        load_page(ctx, user_id, page.for_selection(&ctx.look_ahead())).await.map(DirectJson)
+        let (after, before) = (after.as_deref(), before.as_deref());
+        let page = PageArguments { first, after, last, before };
+        let offers = OfferList::validate(user_id.as_ref(), filter, order_by, page)?;
+        let offers = offers.for_selection(&ctx.look_ahead());
+        let budget = AnswerBudget::from_ctx(ctx);
+        let page = OffersState::from_ctx(ctx).browse(budget, offers).await?;
+        Ok(DirectJson(page.connection(|row| row.0, |(_, offer)| DirectJson(offer.into()))))
     }
 
     /// Every code that an error can carry as `extensions.code` in GraphQL and as `code` in REST.

@@ -27,8 +27,8 @@ pub(crate) fn router(schema: Schema) -> Result<Router, String> {
     let offer = get(offers::read_offer).patch(offers::update_offer).delete(offers::delete_offer);
     Ok(Router::new()
         .route("/offer/create", post(offers::create_offer))
-        .route("/offer", post(offers::find_offers))
         .route("/offer/{offer_id}", offer)
+        .route("/offer", get(offers::browse_offers).post(offers::find_offers))
         .with_state(Arc::new(RestState::new(schema)?)))
 }
 
@@ -41,6 +41,7 @@ struct RestState {
     offers: RouteDocument<Schema>,
     update_offer: RouteDocument<Schema>,
     delete_offer: RouteDocument<Schema>,
+    browse_offers: RouteDocument<Schema>,
 }
 
 impl RestState {
@@ -52,6 +53,7 @@ impl RestState {
             offers: schema.document(include_str!("offers.graphql"))?,
             update_offer: schema.document(include_str!("update_offer.graphql"))?,
             delete_offer: schema.document(include_str!("delete_offer.graphql"))?,
+            browse_offers: schema.document(include_str!("browse_offers.graphql"))?,
         })
     }
 }
@@ -65,6 +67,7 @@ impl RestState {
         offers::read_offer,
         offers::update_offer,
         offers::delete_offer,
+        offers::browse_offers,
     ),
     info(title = "Offers", description = "Classified ads of users."),
     tags((name = "offers", description = "Classified ads.")),
@@ -93,6 +96,7 @@ const ERROR_RESPONSES: ErrorResponses = ErrorResponses {
         ("readOffer", &[ErrorCode::NotFound, ErrorCode::KeysUnavailable]),
         ("updateOffer", &[ErrorCode::Forbidden, ErrorCode::NotFound, ErrorCode::KeysUnavailable]),
         ("deleteOffer", &[ErrorCode::Forbidden, ErrorCode::NotFound, ErrorCode::KeysUnavailable]),
+        ("browseOffers", &[ErrorCode::KeysUnavailable]),
     ],
     examples: &[
         (ErrorCode::InvalidInput, "/user_id", "is missing"),
@@ -120,9 +124,9 @@ mod tests {
     #[tokio::test]
     async fn every_document_is_valid() {
         let schema = crate::types().limit_complexity(0).finish();
-        let RestState { create_offer, offer, offers, update_offer, delete_offer } =
+        let RestState { create_offer, offer, offers, update_offer, delete_offer, browse_offers } =
             RestState::new(schema).unwrap();
-        for document in [create_offer, offer, offers, update_offer, delete_offer] {
+        for document in [create_offer, offer, offers, update_offer, delete_offer, browse_offers] {
             assert_eq!(document.validate_document().await, Ok(()));
         }
     }

@@ -8,7 +8,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use schema::{Error, ErrorCode, FieldError, Offer, Precondition, Result, Viewer, pagination};
+use schema::{
+    Error, ErrorCode, FieldError, Offer, OfferStatus, Precondition, Result, Viewer, pagination,
+};
 use server::{
     openapi::null_schema,
     problem::Problem,
@@ -33,6 +35,22 @@ use crate::offers::{CreateOfferInput, NewOffer, OfferChange, UpdateOfferInput, o
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const IDEMPOTENCY_KEY_DESCRIPTION: &str = "Identifies the request: 1 to 255 visible ASCII characters. \
     For 24 hours, repeating the request with this key returns the original offer.";
+
+/// Number of offers on a page of `GET /offer/` without `limit`.
+const DEFAULT_LIST_SIZE: i32 = 20;
+/// Maximum number of offers on a page of `GET /offer/`.
+const MAX_LIST_SIZE: i32 = 100;
+
+/// The orders of `GET /offer/`.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code, reason = "describes a parameter")]
+pub(crate) enum Sort {
+    Newest,
+    Oldest,
+    PriceAsc,
+    PriceDesc,
+}
 
 /// The body of `POST /offer/`: exactly one of `offer_id` and `user_id`.
 pub(crate) struct FindOffersRequest;
@@ -122,7 +140,7 @@ pub(crate) async fn find_offers(
     mut params: QueryParams,
     body: JsonBody,
 ) -> Result<Response, Problem> {
-    let size = params.page_size("limit", pagination::MAX_PAGE_SIZE);
+    let size = params.page_size("limit", pagination::MAX_PAGE_SIZE, pagination::MAX_PAGE_SIZE);
     let after = params.after("after");
     params.into_result()?;
     match (body.has_value("offer_id"), body.has_value("user_id")) {
@@ -245,6 +263,37 @@ type OfferPath = Result<Path<String>, PathRejection>;
 /// Returns the id in a path. A segment that is not UTF-8 is no id.
 fn offer_id(path: OfferPath) -> Result<String> {
     path.map(|Path(id)| id).map_err(|_| offer_not_found())
+}
+
+/// Lists the offers of all users or of one: newest first, open ones of all users, unless the
+/// parameters say otherwise.
+#[utoipa::path(
+    get, path = "/offer/", operation_id = "browseOffers", tag = "offers",
+    params(
+        ("q" = Option<String>, Query, max_length = 200, example = "bicycle -red", description = "Searches title and text for words, of which every one must match, \"phrases\", `-not` and `or`."),
+        ("user_id" = Option<i64>, Query, minimum = 1, description = "Returns only offers of this user, of any status."),
+        ("status" = Option<OfferStatus>, Query, description = "The status; `open` by default if there is no `user_id`."),
+        ("currency" = Option<String>, Query, pattern = "^[A-Z]{3}$", description = "The currency of the price. With an order by price, offers without a price come last."),
+        ("min_price" = Option<i64>, Query, minimum = 0, description = "The minimum amount of the price. Requires `currency`."),
+        ("max_price" = Option<i64>, Query, minimum = 0, description = "The maximum amount of the price. Requires `currency`."),
+        ("sort" = inline(Option<Sort>), Query, description = "The order; `newest` by default. An order by price requires `currency`."),
+        ("limit" = Option<i32>, Query, minimum = 1, maximum = 100, description = "The size of the page, 20 by default."),
+        ("after" = Option<String>, Query, description = "The position of the page, from a `Link`."),
+    ),
+    responses((status = 200, description = "The offers. `Link` refers to the next page.", body = [Offer]))
+)]
+pub(crate) async fn browse_offers(
+    State(rest): SharedState,
+    Extension(viewer): Extension<Viewer>,
+    mut params: QueryParams,
+) -> Result<Response, Problem> {
+    let size = params.page_size("limit", DEFAULT_LIST_SIZE, MAX_LIST_SIZE);
+    let given = value!({ "limit": size });
+    let variables = rest.browse_offers.query_variables(&mut params, given)?;
+    let answer = rest.browse_offers.run(viewer, variables).await?;
+    let page: PageJson<'_> = answer.deserialize()?;
+    let link = page.next_cursor().map(|cursor| params.link_with("/offer/", "after", cursor));
+    Ok(page_response(page.nodes, link))
 }
 
 fn not_exactly_one() -> Error {

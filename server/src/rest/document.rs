@@ -17,6 +17,7 @@ use async_graphql::{
         },
     },
 };
+use async_graphql_value::Value as InputValue;
 use axum::{
     http::header,
     response::{IntoResponse, Response as HttpResponse},
@@ -25,11 +26,13 @@ use schema::{
     DirectJsonEnabled, Error, FieldErrors, JsonWriter, Notation, Precondition, Result, Viewer,
 };
 use serde::Deserialize;
+use serde_json::Map;
 use utoipa::PartialSchema;
 
 use super::{
     body::JsonBody,
     input::{InputField, InputTypes, snake_case},
+    params::QueryParams,
 };
 use crate::openapi;
 
@@ -84,11 +87,40 @@ impl<E: Executor> RouteSchema<E> {
         });
         Ok(RouteDocument {
             variables: variables.collect(),
+            renamed: renamed_arguments(&query),
             query,
             schema: self.schema.clone(),
             types: Arc::clone(&self.types),
         })
     }
+}
+
+/// Returns the pointers to arguments of root fields whose variables have other names, each with the
+/// pointer to the variable.
+fn renamed_arguments(query: &ExecutableDocument) -> Vec<(String, String)> {
+    fn visit(pointer: &str, value: &InputValue, renamed: &mut Vec<(String, String)>) {
+        match value {
+            InputValue::Variable(name) if pointer != format!("/{name}") => {
+                renamed.push((pointer.to_owned(), format!("/{}", snake_case(name))));
+            }
+            InputValue::Object(fields) => {
+                for (name, value) in fields {
+                    visit(&format!("{pointer}/{name}"), value, renamed);
+                }
+            }
+            _ => (),
+        }
+    }
+    let mut renamed = Vec::new();
+    let operations = query.operations.iter().map(|(_, operation)| operation);
+    for selection in operations.flat_map(|one| &one.node.selection_set.node.items) {
+        if let Selection::Field(field) = &selection.node {
+            for (name, value) in &field.node.arguments {
+                visit(&format!("/{}", name.node), &value.node, &mut renamed);
+            }
+        }
+    }
+    renamed
 }
 
 /// Replaces the spreads of fragments by the fields of the fragments.
@@ -120,6 +152,8 @@ pub struct RouteDocument<E> {
     types: Arc<InputTypes>,
     query: ExecutableDocument,
     variables: Vec<InputField>,
+    /// Pointers to arguments whose variables have other names, which are those of REST.
+    renamed: Vec<(String, String)>,
 }
 
 impl<E: Executor> RouteDocument<E> {
@@ -131,6 +165,21 @@ impl<E: Executor> RouteDocument<E> {
     pub fn variables(&self, body: JsonBody, given: Value) -> Result<Value> {
         let (variables, errors) = self.read_variables(body, given);
         errors.into_result().map(|()| Value::Object(variables))
+    }
+
+    /// Reads the variables that are not among `given` from the query string.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` that names each parameter that is of the wrong type.
+    pub fn query_variables(&self, params: &mut QueryParams, given: Value) -> Result<Value> {
+        let errors = mem::take(&mut params.errors);
+        let mut body = JsonBody { object: Map::new(), errors };
+        for field in &self.variables {
+            if let Some(text) = params.get(&field.json_name) {
+                body.set(&field.json_name, field.json_from_text(text));
+            }
+        }
+        self.variables(body, given)
     }
 
     /// Reads the variables like [`Self::variables`], for a resolver that validates an input of type
@@ -220,7 +269,12 @@ impl<E: Executor> RouteDocument<E> {
     }
 
     async fn execute(&self, request: Request) -> Result<FieldJson> {
-        single_root_field(self.schema.execute(request).await)
+        let answer = self.schema.execute(request).await;
+        single_root_field(answer).map_err(|error| {
+            let renamed = self.renamed.iter();
+            let rename = |error: Error, (from, to): &(String, String)| error.rename_field(from, to);
+            snake_case_pointers(renamed.fold(error, rename))
+        })
     }
 
     /// Validates the document against its schema without running it, for tests. The schema must allow
@@ -230,7 +284,7 @@ impl<E: Executor> RouteDocument<E> {
     /// The errors of the validation.
     pub async fn validate_document(&self) -> Result<(), String> {
         // The complexity of a page depends on its size.
-        let variables = Variables::from_json(serde_json::json!({ "first": 1 }));
+        let variables = Variables::from_json(serde_json::json!({ "first": 1, "limit": 1 }));
         let mut request = Request::new("").variables(variables);
         request.set_parsed_query(self.query.clone());
         match &self.schema.execute(request).await.errors[..] {
@@ -293,7 +347,7 @@ impl IntoResponse for FieldJson {
 fn single_root_field(response: Response) -> Result<FieldJson> {
     if let Some(error) = response.errors.into_iter().next() {
         return Err(match error.source::<Error>() {
-            Some(error) => snake_case_pointers(error.clone()),
+            Some(error) => error.clone(),
             None => Error::internal(error.message),
         });
     }

@@ -33,13 +33,20 @@ enum InputType {
 pub(super) struct InputField {
     pub(super) name: Name,
     pub(super) ty: Type,
-    json_name: String,
+    pub(super) json_name: String,
     has_default: bool,
 }
 
 impl InputField {
     pub(super) fn new(name: &Name, ty: &Type, has_default: bool) -> Self {
         Self { name: name.clone(), json_name: snake_case(name), ty: ty.clone(), has_default }
+    }
+
+    /// Returns the JSON value that text of a query string stands for. Only numbers are no strings.
+    pub(super) fn json_from_text(&self, text: &str) -> Json {
+        let is_number = matches!(&self.ty.base, BaseType::Named(name) if ["ID", "Int", "BigInt"].contains(&name.as_str()));
+        let number = text.parse().ok().filter(|_| is_number);
+        number.map_or_else(|| text.into(), Json::Number)
     }
 
     /// Returns true if the JSON pointer leads to this field of a body, or into it.

@@ -34,8 +34,13 @@ impl PageJson<'_> {
     /// Returns the id of the last row, for the page that follows; `None` if this page is the last.
     #[must_use]
     pub fn next_after(&self) -> Option<i64> {
-        let end = self.page_info.end_cursor.filter(|_| self.page_info.has_next_page)?;
-        Cursor::decode_cursor(end).ok().map(|cursor| cursor.0)
+        Cursor::decode_cursor(self.next_cursor()?).ok().map(|cursor| cursor.id)
+    }
+
+    /// Returns the cursor of the last row, for the page that follows; `None` if this page is the last.
+    #[must_use]
+    pub fn next_cursor(&self) -> Option<&str> {
+        self.page_info.end_cursor.filter(|_| self.page_info.has_next_page)
     }
 }
 

@@ -43,7 +43,13 @@ const USERS: &[&str] = &[
 
 const OFFERS: &[&str] = &[
     "Query.offer(id: ID!): Offer",
-    "Query.offers(userId: ID!, first: Int, after: String): OfferConnection!",
+    "Query.offers(userId: ID, filter: OfferFilter, orderBy: OfferOrder!, first: Int, \
+     after: String): OfferConnection!",
+    "OfferFilter.search: String",
+    "OfferFilter.status: OfferStatus",
+    "OfferFilter.currency: String",
+    "OfferFilter.minPrice: BigInt",
+    "OfferFilter.maxPrice: BigInt",
     "Mutation.createOffer(input: CreateOfferInput!): Offer!",
     "Mutation.updateOffer(id: ID!, input: UpdateOfferInput!): Offer!",
     "Mutation.deleteOffer(id: ID!): Boolean!",

@@ -2,7 +2,7 @@
 
 use async_graphql::{ComplexObject, Context, SimpleObject, parser::types::Field};
 use schema::{
-    AnswerBudget, DirectJson, JsonWriter, Page, PageRequest, Result, WriteJson,
+    AnswerBudget, DirectJson, JsonWriter, Page, PageRequest, Result, WriteJson, pagination::Cursor,
     prefetch::OfferConnection,
 };
 
@@ -49,5 +49,5 @@ pub(crate) async fn load_page(
 
 /// Converts a page of offers to a connection.
 pub(crate) fn connection(page: Page<schema::Offer>) -> OfferConnection<Offer> {
-    page.connection(|offer| offer.id.0, |offer| DirectJson(offer.into()))
+    page.connection(|offer| Cursor::oldest(offer.id.0), |offer| DirectJson(offer.into()))
 }

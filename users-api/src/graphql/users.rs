@@ -6,7 +6,8 @@ use async_graphql::{
 use futures_util::future::try_join;
 use schema::{
     AnswerBudget, DirectJson, Error, ErrorCode, JsonWriter, LoadOwned, PageRequest,
-    PrefetchedOffers, Result, Security, Viewer, WriteJson, id, pagination,
+    PrefetchedOffers, Result, Security, Viewer, WriteJson, id,
+    pagination::Cursor,
     prefetch::{self, OfferConnection},
 };
 
@@ -14,7 +15,7 @@ use super::offers::{Offer, connection, load_page};
 use crate::{accounts::user_not_found, state::UsersState, validation};
 
 /// A page of users, in the order they registered.
-pub(crate) type UserConnection = Connection<pagination::Cursor, DirectJson<User>>;
+pub(crate) type UserConnection = Connection<Cursor, DirectJson<User>>;
 
 /// A registered user.
 #[derive(SimpleObject)]
@@ -121,7 +122,7 @@ impl UserQuery {
         let offers = prefetch::selected_offers_page_of_nodes(&selection);
         let mut prefetched = prefetch_offers_of(ctx, ids, offers).await.into_iter();
         let node = |user| for_viewer(users, viewer, user, prefetched.next().unwrap_or_default());
-        Ok(DirectJson(page.connection(|user| user.id.0, node)))
+        Ok(DirectJson(page.connection(|user| Cursor::oldest(user.id.0), node)))
     }
 
     /// The user of the access token, or null without one.

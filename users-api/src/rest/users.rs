@@ -165,7 +165,8 @@ pub(crate) async fn read_user(
     preconditions: Preconditions,
     mut params: QueryParams,
 ) -> Result<Response, Problem> {
-    let size = params.page_size("offers_limit", pagination::MAX_PAGE_SIZE);
+    let size =
+        params.page_size("offers_limit", pagination::MAX_PAGE_SIZE, pagination::MAX_PAGE_SIZE);
     let after = params.after("offers_after");
     params.into_result()?;
     let user = UserRef::from_path(path)?;
@@ -195,7 +196,7 @@ pub(crate) async fn list_users(
     Extension(viewer): Extension<Viewer>,
     mut params: QueryParams,
 ) -> Result<Response, Problem> {
-    let size = params.page_size("limit", pagination::DEFAULT_PAGE_SIZE);
+    let size = params.page_size("limit", pagination::DEFAULT_PAGE_SIZE, pagination::MAX_PAGE_SIZE);
     let after = params.after("after");
     params.into_result()?;
     let variables = value!({ "first": size, "after": pagination::encode_cursor(after) });
