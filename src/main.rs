@@ -4,6 +4,7 @@
 //! public keys of users-api over HTTP, as on two machines.
 
 mod copy;
+mod demo_words;
 mod seed;
 
 use std::path::{Path, PathBuf};

@@ -4,7 +4,12 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use clap::Args;
-use entity::{PasswordHash, lookup_key, offer, user};
+use entity::{
+    PasswordHash, lookup_key,
+    offer::{self, Status},
+    user,
+};
+use fastrand::Rng;
 use indicatif::{ProgressBar, ProgressStyle};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -13,12 +18,16 @@ use sea_orm::{
 };
 use server::{database, metrics::Metrics, output, settings::Settings};
 
+use crate::demo_words::{ADJECTIVES, CITIES, CONDITIONS, ITEMS, REASONS, REMARKS};
+
 /// The password of every demo user.
 const PASSWORD: &str = "demo";
 /// Number of users per statement. Two more statements find the offers that they lack.
 const USERS_PER_INSERT: u32 = 500;
-/// Number of offers per statement: SQLite accepts 32766 values in one.
-const OFFERS_PER_INSERT: usize = 5000;
+/// Number of offers per statement: SQLite accepts 32766 values in one, and an offer has 7.
+const OFFERS_PER_INSERT: usize = 4500;
+/// The currencies of demo prices, and their worth of 1 EUR, roughly.
+const CURRENCIES: [(&str, i64); 3] = [("EUR", 1), ("USD", 1), ("RUB", 100)];
 
 /// The amount of demo data.
 #[derive(Args)]
@@ -43,7 +52,7 @@ pub(crate) async fn run(settings: &Settings, arguments: &Arguments) -> Result<()
     while first <= arguments.users {
         let last = arguments.users.min(first.saturating_add(USERS_PER_INSERT - 1));
         let ids = users(&database, first..=last, &hash, now).await.map_err(with_setting_name)?;
-        offers(&database, ids, arguments.offers, now).await.map_err(with_setting_name)?;
+        offers(&database, first, ids, arguments.offers, now).await.map_err(with_setting_name)?;
         bar.inc(u64::from(last - first + 1));
         first = last.saturating_add(1);
         if last == u32::MAX {
@@ -63,6 +72,7 @@ fn style() -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
+/// Inserts the users that are missing. Returns the IDs of all, in the order of their numbers.
 async fn users(
     database: &DatabaseConnection,
     numbers: impl Iterator<Item = u32>,
@@ -73,7 +83,7 @@ async fn users(
     insert_users(database, &names, hash, now, true).await?;
     let found = find_users(database, &names).await?;
     if found.len() == names.len() {
-        return Ok(found.into_values().collect());
+        return Ok(in_order(&names, &found));
     }
     // Another user has the email of a demo user.
     let missing: Vec<_> = names.iter().filter(|name| !found.contains_key(*name)).cloned().collect();
@@ -82,7 +92,11 @@ async fn users(
         "{}: without an email, which another user has",
         missing.join(", ")
     ));
-    Ok(find_users(database, &names).await?.into_values().collect())
+    Ok(in_order(&names, &find_users(database, &names).await?))
+}
+
+fn in_order(names: &[String], ids: &HashMap<String, i64>) -> Vec<i64> {
+    names.iter().filter_map(|name| ids.get(name).copied()).collect()
 }
 
 /// Inserts the users that are missing.
@@ -127,9 +141,10 @@ async fn find_users(
     Ok(rows.into_iter().collect())
 }
 
-/// Inserts the offers that each user lacks.
+/// Inserts the offers that each user lacks. The numbers of the users begin at `first`.
 async fn offers(
     database: &DatabaseConnection,
+    first: u32,
     users: Vec<i64>,
     each: u32,
     now: DateTime<Utc>,
@@ -144,20 +159,9 @@ async fn offers(
         .all(database)
         .await?;
     let counted: HashMap<_, _> = counted.into_iter().collect();
-    let missing = users.into_iter().flat_map(|user| {
-        let there = counted.get(&user).copied().unwrap_or_default();
-        (there + 1..=i64::from(each)).map(move |number| (user, number))
-    });
-    let mut rows = missing.map(|(user, number)| offer::ActiveModel {
-        id: NotSet,
-        user_id: Set(user),
-        title: Set(format!("Offer {number}")),
-        text: Set(format!("Something that user {user} no longer needs, number {number}.")),
-        created_at: Set(now),
-        price_amount: NotSet,
-        price_currency: NotSet,
-        status: NotSet,
-        updated_at: NotSet,
+    let mut rows = (first..=u32::MAX).zip(users).flat_map(|(user, user_id)| {
+        let there = counted.get(&user_id).copied().unwrap_or_default();
+        (there + 1..=i64::from(each)).map(move |number| demo_offer(user, user_id, number, now))
     });
     loop {
         let chunk: Vec<_> = rows.by_ref().take(OFFERS_PER_INSERT).collect();
@@ -166,4 +170,44 @@ async fn offers(
         }
         offer::Entity::insert_many(chunk).exec_without_returning(database).await?;
     }
+}
+
+/// Creates an offer of a user. Its words, price and status depend on the two numbers only.
+fn demo_offer(user: u32, user_id: i64, number: i64, now: DateTime<Utc>) -> offer::ActiveModel {
+    let rng = &mut Rng::with_seed((u64::from(user) << 32) | number.unsigned_abs());
+    let (english_item, russian_item, ending, euros) = pick(rng, &ITEMS);
+    let (adjective, condition) = (pick(rng, &ADJECTIVES), pick(rng, &CONDITIONS));
+    let (reason, remark, city) = (pick(rng, &REASONS), pick(rng, &REMARKS), pick(rng, &CITIES));
+    let (title, text) = if rng.bool() {
+        (
+            format!("{} {english_item}, {}", adjective.0, condition.0),
+            format!("{} {} Pick it up in {}.", reason.0, remark.0, city.0),
+        )
+    } else {
+        (
+            format!("{}{ending} {russian_item}, {}", adjective.1, condition.1),
+            format!("{} {} Самовывоз: {}.", reason.1, remark.1, city.1),
+        )
+    };
+    let (code, worth) = pick(rng, &CURRENCIES);
+    let has_price = rng.u8(..8) > 0;
+    let currency = code.parse().ok().filter(|_| has_price);
+    let percent = rng.i64(60..=140);
+    let status = if rng.u8(..6) > 0 { Status::Open } else { Status::Closed };
+    offer::ActiveModel {
+        id: NotSet,
+        user_id: Set(user_id),
+        title: Set(title),
+        text: Set(text),
+        created_at: Set(now),
+        // Percents of a whole unit are minor units.
+        price_amount: Set(currency.map(|_| euros * worth * percent)),
+        price_currency: Set(currency),
+        status: Set(status),
+        updated_at: NotSet,
+    }
+}
+
+fn pick<T: Copy>(rng: &mut Rng, list: &[T]) -> T {
+    list[rng.usize(..list.len())]
 }
