@@ -143,7 +143,7 @@ async fn direct_json_equals_resolved_json(topology: Topology) {
         assert_eq!(user["offersConnection"]["edges"][0]["node"], user["offers"][0]);
     }
     let users = format!(
-        "{{ users {{ __typename nodes {{ FIELDS offers {{ {fields} }} }}
+        "{{ users(first: 10) {{ __typename nodes {{ FIELDS offers {{ {fields} }} }}
         edges {{ cursor node {{ FIELDS offersConnection {{ kind: __typename nodes {{ {fields} }} }} }} }}
         pageInfo {{ hasNextPage }} }}
         user(id: \"{}\") {{ FIELDS offersConnection {{ nodes {{ {fields} }} }} }} }}",
