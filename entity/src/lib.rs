@@ -15,7 +15,7 @@ use sea_orm::{EntityTrait, QuerySelect, QueryTrait, sea_query::SelectStatement};
 
 pub use lookup_key::{legacy_lookup_key, lookup_key};
 pub use password_hash::PasswordHash;
-pub use writes::{insert_row, probe_write, update_row, update_row_if};
+pub use writes::{begin_write, insert_row, probe_write, update_row, update_row_if};
 
 /// Returns a query that selects no row, and fails if the table or one of its columns is missing.
 #[must_use]

@@ -10,8 +10,8 @@
 
 use sea_orm::{
     ActiveModelTrait, ActiveValue::NotSet, ColumnTrait, Condition, ConnectionTrait,
-    DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, Iterable, PrimaryKeyToColumn,
-    QueryFilter, TransactionTrait,
+    DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable,
+    PrimaryKeyToColumn, QueryFilter, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
 use crate::write_probe;
@@ -75,12 +75,27 @@ where
     rows.into_iter().next().ok_or(DbErr::RecordNotUpdated)
 }
 
+/// Begins a transaction that writes.
+///
+/// On SQLite it takes the lock on writes at once and waits for it: a transaction that takes the lock
+/// at its first write fails without a wait if another one came first (`SQLITE_BUSY_SNAPSHOT`).
+///
+/// # Errors
+/// Fails if the database does.
+pub async fn begin_write(database: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    database.begin_with_options(options).await
+}
+
 /// Tries whether the database can store anything, by a transaction that inserts a row and deletes it.
 ///
 /// # Errors
 /// Fails if the database cannot store anything.
 pub async fn probe_write(database: &DatabaseConnection) -> Result<(), DbErr> {
-    let transaction = database.begin().await?;
+    let transaction = begin_write(database).await?;
     let row = insert_row(write_probe::ActiveModel { id: NotSet }, &transaction).await?;
     write_probe::Entity::delete_by_id(row.id).exec(&transaction).await?;
     transaction.commit().await

@@ -2,11 +2,10 @@
 //! kept for a day (draft-ietf-httpapi-idempotency-key-header-07), even if the offer is deleted.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::{idempotency_key, insert_row, offer};
+use entity::{begin_write, idempotency_key, insert_row, offer};
 use schema::{Error, ErrorCode, Offer, Result, db_availability::retry_on_conflict};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, SqlErr,
-    TransactionTrait,
 };
 use server::telemetry;
 
@@ -88,7 +87,7 @@ async fn insert_with_key(
     new: &NewOffer,
     key: &str,
 ) -> Result<offer::Model, DbErr> {
-    let transaction = database.begin().await?;
+    let transaction = begin_write(database).await?;
     let row = insert_row(new.row(), &transaction).await?;
     let key = idempotency_key::ActiveModel {
         user_id: Set(row.user_id),

@@ -2,7 +2,9 @@
 
 use async_graphql::MaybeUndefined;
 use chrono::{SubsecRound, Utc};
-use entity::{PasswordHash, insert_row, lookup_key, refresh_token, update_row_if, user};
+use entity::{
+    PasswordHash, begin_write, insert_row, lookup_key, refresh_token, update_row_if, user,
+};
 use schema::{
     Error, ErrorCode, Result, Viewer, db_availability::retry_on_conflict, precondition,
     validation::nullable_column,
@@ -10,7 +12,7 @@ use schema::{
 use sea_orm::{
     ActiveValue::{self, Set},
     ColumnTrait, Condition, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect,
-    SqlErr, TransactionTrait,
+    SqlErr,
     sea_query::Expr,
 };
 use serde::Deserialize;
@@ -226,7 +228,7 @@ async fn replace_password(
     old: PasswordHash,
     new: PasswordHash,
 ) -> Result<bool, DbErr> {
-    let transaction = database.begin().await?;
+    let transaction = begin_write(database).await?;
     let changed = user::Entity::update_many()
         .col_expr(user::Column::PasswordHash, Expr::val(new))
         .filter(user::Column::Id.eq(id))
