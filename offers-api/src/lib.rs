@@ -26,6 +26,7 @@ use server::{
     auth::Authenticator,
     client, database, graphql_endpoint,
     metrics::Metrics,
+    read_pool::ReadPool,
     serve::AppService,
     settings::Settings,
     web_ui::{self, Card, UiConfig},
@@ -55,8 +56,10 @@ struct OffersState {
     database: DatabaseConnection,
     security: Security,
     feed: Arc<Feed>,
+    reads: ReadPool,
     offer_by_id: DataLoader<BatchLoader<OfferLoader>>,
-    offer_pages: DataLoader<BatchLoader<OfferLoader>>,
+    offer_by_key: DataLoader<BatchLoader<OfferLoader<ReadPool>>>,
+    offer_pages: DataLoader<BatchLoader<OfferLoader<ReadPool>>>,
     offer_lists: DataLoader<BatchLoader<OfferLoader>>,
     searches: DataLoader<BatchLoader<OfferLoader>>,
     create_offer: DataLoader<BatchLoader<OfferLoader>>,
@@ -65,17 +68,20 @@ struct OffersState {
 impl OffersState {
     fn new(
         database: DatabaseConnection,
+        reads: ReadPool,
         security: Security,
         feed: Arc<Feed>,
         metrics: &Metrics,
     ) -> Self {
         Self {
             offer_by_id: metrics.batch_loader("offer_by_id", OfferLoader(database.clone())),
-            offer_pages: metrics.batch_loader("offer_pages", OfferLoader(database.clone())),
+            offer_by_key: metrics.batch_loader("offer_by_key", OfferLoader(reads.clone())),
+            offer_pages: metrics.batch_loader("offer_pages", OfferLoader(reads.clone())),
             offer_lists: metrics.batch_loader("offer_lists", OfferLoader(database.clone())),
             searches: metrics.batch_loader("searches", OfferLoader(database.clone())),
             create_offer: metrics.batch_loader("create_offer", OfferLoader(database.clone())),
             database,
+            reads,
             security,
             feed,
         }
@@ -116,9 +122,11 @@ pub async fn app(
     if own.database_listen_url.as_ref().is_some_and(|url| !is_postgres(url)) {
         return Err("DATABASE_LISTEN_URL: must be a URL such as postgres://…".to_owned());
     }
+    let reads = ReadPool::connect(settings, &database, &metrics).await?;
     let listen_url = own.database_listen_url.as_ref().unwrap_or(&settings.database_url);
     let feed = Feed::start(&database, listen_url);
-    let offers = Arc::new(OffersState::new(database.clone(), settings.security, feed, &metrics));
+    let offers =
+        Arc::new(OffersState::new(database.clone(), reads, settings.security, feed, &metrics));
     tokio::spawn(expire_keys(database.clone()));
     let client =
         client::build(own.jwks_ca.as_deref()).map_err(|error| format!("JWKS_CA: {error}"))?;

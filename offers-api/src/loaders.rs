@@ -14,9 +14,10 @@ use schema::{
     rows::{SelectRows, lateral_key, pad_to_power_of_two},
 };
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DbBackend, EntityTrait, QueryFilter, Select,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QueryFilter, Select,
     sea_query::{Alias, Expr, ExprTrait, Func, Order, Query, SelectStatement, SimpleExpr},
 };
+use server::read_pool::ReadPool;
 use tokio::sync::Semaphore;
 
 /// Maximum number of rows that one statement reads: the full pages of four users.
@@ -27,11 +28,11 @@ const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// hold a few times as many bytes as one.
 static READING: Semaphore = Semaphore::const_new(6);
 
-/// Loads offers.
-pub(crate) struct OfferLoader(pub(crate) DatabaseConnection);
+/// Loads offers from the primary, or from a pool of reads. Only the primary creates them.
+pub(crate) struct OfferLoader<C = DatabaseConnection>(pub(crate) C);
 
 /// Loads offers by their ids; `None` for one that does not exist.
-impl Loader<i64> for OfferLoader {
+impl<C: ConnectionTrait + Send + 'static> Loader<i64> for OfferLoader<C> {
     type Value = Option<Offer>;
     type Error = Error;
 
@@ -62,7 +63,7 @@ impl Loader<i64> for OfferLoader {
 }
 
 /// Loads pages of offers by their users, with one statement for all users with the same page.
-impl Loader<(i64, PageRequest)> for OfferLoader {
+impl Loader<(i64, PageRequest)> for OfferLoader<ReadPool> {
     type Value = Page<Offer>;
     type Error = Error;
 
@@ -89,7 +90,7 @@ impl Loader<(i64, PageRequest)> for OfferLoader {
 /// Loads the same page of several users, and adds the bytes of their texts to `batch_bytes`. Users
 /// are left out if there are too many rows or bytes for one batch.
 async fn load_pages(
-    database: &DatabaseConnection,
+    database: &ReadPool,
     page: PageRequest,
     users: Vec<i64>,
     batch_bytes: &mut usize,
@@ -158,7 +159,7 @@ fn select_by_ids(ids: Vec<i64>) -> SelectRows<Offer> {
 
 /// Loads offers by their ids, texts of any size included.
 pub(crate) async fn load_whole(
-    database: &DatabaseConnection,
+    database: &impl ConnectionTrait,
     ids: Vec<i64>,
 ) -> Result<HashMap<i64, Offer>> {
     if ids.is_empty() {

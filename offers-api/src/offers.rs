@@ -305,6 +305,18 @@ impl OffersState {
         }
     }
 
+    /// Loads an offer for another subgraph, as [`Self::find`] does.
+    pub(crate) async fn find_by_key(
+        &self,
+        budget: Option<&AnswerBudget>,
+        id: Option<i64>,
+    ) -> Result<Option<Offer>> {
+        match id {
+            Some(id) => self.offer_by_key.load_within_budget(budget, id).await,
+            None => Ok(None),
+        }
+    }
+
     /// Requires a token in strict mode. A rejection is logged.
     ///
     /// # Errors
@@ -340,12 +352,17 @@ impl OffersState {
         let offer = if let Some(key) = new.idempotency_key() {
             match idempotency::create_once(&self.database, &new, key).await? {
                 Created::New(offer) => offer,
-                Created::Replayed(offer) => return Ok(offer),
+                Created::Replayed(offer) => {
+                    // The request that created it may have ended before it recorded that.
+                    self.reads.record_write();
+                    return Ok(offer);
+                }
             }
         } else {
             let created = self.create_offer.load_owned(new).await?;
             created.ok_or_else(|| Error::internal("the database did not return a new offer"))??
         };
+        self.reads.record_write();
         self.feed.publish(&offer);
         Ok(offer)
     }
@@ -372,7 +389,11 @@ impl OffersState {
             let update = || update_row_if(row.clone(), condition.clone(), &self.database);
             match retry_on_conflict(update).await {
                 Err(DbErr::RecordNotUpdated) => (),
-                updated => return Ok(updated?.into()),
+                updated => {
+                    let row = updated?;
+                    self.reads.record_write();
+                    return Ok(row.into());
+                }
             }
             // It does not exist, or another update was faster.
             let row = offer::Entity::find_by_id(id).one(&self.database).await?;
@@ -396,7 +417,10 @@ impl OffersState {
         match retry_on_conflict(|| delete.clone().exec(&self.database)).await?.rows_affected {
             0 if seen.is_some() => Err(precondition::failed()),
             0 => Err(offer_not_found()),
-            _ => Ok(()),
+            _ => {
+                self.reads.record_write();
+                Ok(())
+            }
         }
     }
 }

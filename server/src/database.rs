@@ -4,7 +4,7 @@ use std::{fmt::Display, path::PathBuf, str::FromStr, time::Duration};
 
 use reqwest::Url;
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection,
+    ConnectOptions, Database, DatabaseConnection, DbErr,
     sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
@@ -34,13 +34,6 @@ pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseC
     let with_setting_name = |error: &dyn Display| format!("DATABASE_URL: {error}");
     let (mut options, sqlite_file) =
         connect_options(&settings.database_url).map_err(|error| with_setting_name(&error))?;
-    options
-        .connect_lazy(true)
-        .max_connections(settings.database_connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
-        .sqlx_logging(false);
     if let Some(file) = sqlite_file {
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder).map_err(|error| with_setting_name(&error))?;
@@ -58,29 +51,72 @@ pub async fn connect(settings: &Settings, metrics: &Metrics) -> Result<DatabaseC
             Box::pin(async move { Ok(usable) })
         });
     } else {
-        options.statement_timeout(STATEMENT_TIMEOUT);
-        // The statements are few and their best plan does not depend on the values: plan each once.
-        // They read few rows by an index; without the values PostgreSQL expects many, and by its
-        // default a random page of a modern disk costs far too much.
-        options.map_sqlx_postgres_opts(|options| {
-            options
-                .options([("plan_cache_mode", "force_generic_plan"), ("random_page_cost", "1.1")])
-        });
         // A server that became a read-only standby still answers a ping: connections from before the
         // last loss of the server are dropped by their age.
-        options.map_sqlx_postgres_before_acquire(|_, connection| {
-            let usable = is_usable(connection.age);
-            Box::pin(async move { Ok(usable) })
-        });
+        set_postgres_options(&mut options, is_usable);
     }
-    let mut db = Database::connect(options).await.map_err(|error| with_setting_name(&error))?;
-    metrics.observe_pool(&db);
+    let database = open(options, ACQUIRE_TIMEOUT, settings, metrics).await;
+    let database = database.map_err(|error| with_setting_name(&error))?;
+    metrics.observe_pool(&database);
+    Ok(database)
+}
+
+/// Opens a pool of connections to a standby of PostgreSQL, of which those are used whose age is usable.
+///
+/// # Errors
+/// Describes the problem with the URL.
+pub(crate) async fn connect_standby(
+    url: &str,
+    acquire_timeout: Duration,
+    settings: &Settings,
+    metrics: &Metrics,
+    is_usable: impl Fn(Duration) -> bool + Send + Sync + 'static,
+) -> Result<DatabaseConnection, String> {
+    let (mut options, None) = connect_options(url)? else {
+        return Err("must be a URL such as postgres://…".to_owned());
+    };
+    set_postgres_options(&mut options, is_usable);
+    let database = open(options, acquire_timeout, settings, metrics).await;
+    database.map_err(|error| error.to_string())
+}
+
+fn set_postgres_options(
+    options: &mut ConnectOptions,
+    is_usable: impl Fn(Duration) -> bool + Send + Sync + 'static,
+) {
+    options.statement_timeout(STATEMENT_TIMEOUT);
+    // The statements are few and their best plan does not depend on the values: plan each once.
+    // They read few rows by an index; without the values PostgreSQL expects many, and by its
+    // default a random page of a modern disk costs far too much.
+    options.map_sqlx_postgres_opts(|options| {
+        options.options([("plan_cache_mode", "force_generic_plan"), ("random_page_cost", "1.1")])
+    });
+    options.map_sqlx_postgres_before_acquire(move |_, connection| {
+        let usable = is_usable(connection.age);
+        Box::pin(async move { Ok(usable) })
+    });
+}
+
+async fn open(
+    mut options: ConnectOptions,
+    acquire_timeout: Duration,
+    settings: &Settings,
+    metrics: &Metrics,
+) -> Result<DatabaseConnection, DbErr> {
+    options
+        .connect_lazy(true)
+        .max_connections(settings.database_connections)
+        .acquire_timeout(acquire_timeout)
+        .connect_timeout(acquire_timeout)
+        .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
+        .sqlx_logging(false);
+    let mut database = Database::connect(options).await?;
     let metrics = metrics.clone();
-    db.set_metric_callback(move |info| {
+    database.set_metric_callback(move |info| {
         metrics.record_statement(info.elapsed, info.failed);
         traces::record_statement(info);
     });
-    Ok(db)
+    Ok(database)
 }
 
 /// Returns true if a connection of this age is from after the last loss of the server, the last write

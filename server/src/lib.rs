@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod output;
 pub mod problem;
+pub mod read_pool;
 mod request_checks;
 pub mod rest;
 pub mod runtime;

@@ -24,6 +24,10 @@ pub struct Settings {
     /// Database URL: `postgres://…` or `sqlite://…`
     #[arg(long, env, hide_env_values = true, value_name = "URL")]
     pub database_url: String,
+    /// URL of a hot standby of PostgreSQL, or of a proxy in front of several, that serves lists,
+    /// searches and federated look-ups of offers
+    #[arg(long, env, hide_env_values = true, value_name = "URL")]
+    pub database_read_url: Option<String>,
     /// Maximum number of database connections
     #[arg(long, env, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub database_connections: u32,

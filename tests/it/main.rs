@@ -37,6 +37,7 @@ mod seed;
 mod settings;
 mod shutdown;
 mod signals;
+mod standby;
 mod throttle;
 mod tls;
 mod tokens;

@@ -62,7 +62,8 @@ class Cluster:
                  for n, name in enumerate(NODES, 1)}
         rest_ports = {f"REST_{n}": self.rest_ports[name] for n, name in enumerate(NODES, 1)}
         (self.folder / "haproxy.cfg").write_text(
-            fill_template("ops/patroni/haproxy.cfg.template", {"LISTEN": f"127.0.0.1:{listen}", **nodes, **rest_ports}))
+            fill_template("ops/patroni/haproxy.cfg.template", {
+                "LISTEN": f"127.0.0.1:{listen}", "LISTEN_STANDBYS": f"127.0.0.1:{free_port()}", **nodes, **rest_ports}))
         self.processes["haproxy"] = Process(self.folder, "haproxy", [
             "haproxy", "-db", "-f", self.folder / "haproxy.cfg"], {})
         password = PASSWORD.replace(" ", "%20")

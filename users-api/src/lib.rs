@@ -31,6 +31,7 @@ use server::{
     auth::Authenticator,
     client, database, graphql_endpoint,
     metrics::Metrics,
+    read_pool::ReadPool,
     serve::AppService,
     settings::Settings,
     web_ui::{self, Card, UiConfig},
@@ -75,6 +76,7 @@ pub async fn app(
 ) -> Result<AppService, String> {
     let (metrics, users_metrics) = Metrics::new(UsersMetrics::new);
     let database = database::connect(settings, &metrics).await?;
+    let reads = ReadPool::connect(settings, &database, &metrics).await?;
     let client = client::build(upstream.offers_ca.as_deref())
         .map_err(|error| format!("OFFERS_CA: {error}"))?;
     let UsersMetrics { hashes_queued, hashes_in_progress, offers_client } = users_metrics;
@@ -95,9 +97,10 @@ pub async fn app(
     let state = Arc::new(UsersState {
         security: settings.security,
         database: database.clone(),
+        reads: reads.clone(),
         user_by_id: metrics.batch_loader("user_by_id", UserLoader(database.clone())),
         user_by_username: metrics.batch_loader("user_by_username", UserLoader(database.clone())),
-        user_pages: metrics.batch_loader("user_pages", UserLoader(database.clone())),
+        user_pages: metrics.batch_loader("user_pages", UserLoader(reads.clone())),
         offers: OffersClient::new(&transport, &metrics),
         hasher: PasswordHasher::new(hashes_queued, hashes_in_progress)
             .map_err(|error| error.detail.into_owned())?,

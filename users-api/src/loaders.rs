@@ -14,15 +14,16 @@ use schema::{
     rows::{SelectRows, lateral_key, pad_to_power_of_two},
 };
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DbBackend, EntityTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QueryFilter,
     sea_query::{Expr, ExprTrait},
 };
+use server::read_pool::ReadPool;
 
 /// Approximate number of rows that one statement reads for pages of several requests.
 const ROWS_PER_STATEMENT: usize = 5000;
 
-/// Loads users.
-pub(crate) struct UserLoader(pub(crate) DatabaseConnection);
+/// Loads users from the primary, or from a pool of reads.
+pub(crate) struct UserLoader<C = DatabaseConnection>(pub(crate) C);
 
 /// Loads users by their ids, with one statement.
 impl Loader<i64> for UserLoader {
@@ -59,7 +60,7 @@ impl Loader<String> for UserLoader {
 }
 
 /// Loads pages of users.
-impl Loader<PageRequest> for UserLoader {
+impl Loader<PageRequest> for UserLoader<ReadPool> {
     type Value = Page<User>;
     type Error = Error;
 
@@ -94,17 +95,14 @@ impl Loader<PageRequest> for UserLoader {
     }
 }
 
-async fn load_page(
-    database: &DatabaseConnection,
-    page: PageRequest,
-) -> Result<(PageRequest, Page<User>)> {
+async fn load_page(database: &ReadPool, page: PageRequest) -> Result<(PageRequest, Page<User>)> {
     let rows = SelectRows::new(page.apply(Entity::find(), Column::Id));
     Ok((page, page.into_page(rows.all(database).await?, |_| 0)))
 }
 
 /// Loads the pages that start after these ids, with one look into the index per page.
 async fn pages_after(
-    database: &DatabaseConnection,
+    database: &ReadPool,
     page: PageRequest,
     starts: &[i64],
 ) -> Result<Vec<(PageRequest, Page<User>)>> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, dataloader::DataLoader};
 use schema::{BatchLoader, Security};
 use sea_orm::DatabaseConnection;
+use server::read_pool::ReadPool;
 
 use crate::{
     loaders::UserLoader, offers_client::OffersClient, passwords::PasswordHasher,
@@ -15,9 +16,10 @@ use crate::{
 pub(crate) struct UsersState {
     pub(crate) security: Security,
     pub(crate) database: DatabaseConnection,
+    pub(crate) reads: ReadPool,
     pub(crate) user_by_id: DataLoader<BatchLoader<UserLoader>>,
     pub(crate) user_by_username: DataLoader<BatchLoader<UserLoader>>,
-    pub(crate) user_pages: DataLoader<BatchLoader<UserLoader>>,
+    pub(crate) user_pages: DataLoader<BatchLoader<UserLoader<ReadPool>>>,
     pub(crate) offers: OffersClient,
     pub(crate) hasher: PasswordHasher,
     pub(crate) throttle: Throttle,

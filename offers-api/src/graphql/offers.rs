@@ -116,7 +116,9 @@ impl OfferQuery {
         ctx: &Context<'_>,
         id: ID,
     ) -> Result<Option<DirectJson<Offer>>> {
-        find(ctx, &id).await
+        let (offers, budget) = (OffersState::from_ctx(ctx), AnswerBudget::from_ctx(ctx));
+        let offer = offers.find_by_key(budget, id::parse(&id)).await?;
+        Ok(offer.map(|offer| DirectJson(offer.into())))
     }
 
     /// Resolves a user by its key, for other subgraphs.

@@ -15,7 +15,7 @@ use axum::{
 };
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 use schema::BatchLoader;
@@ -47,6 +47,42 @@ struct BatchLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReadLabels {
+    place: &'static str,
+}
+
+/// The metrics of a pool of reads. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct ReadMetrics {
+    pub(crate) from_primary: Counter,
+    pub(crate) from_standby: Counter,
+    /// In bytes of the write-ahead log.
+    pub(crate) lag: Gauge,
+    /// 1 if reads go to the standby, else 0.
+    pub(crate) standby_in_use: Gauge,
+}
+
+impl ReadMetrics {
+    fn new(registry: &mut Registry) -> Self {
+        let reads: Family<ReadLabels, Counter> = Family::default();
+        let (lag, standby_in_use) = (Gauge::default(), Gauge::default());
+        registry.register("db_reads", "Reads of lists, by the server they went to", reads.clone());
+        registry.register(
+            "db_standby_lag_bytes",
+            "Write-ahead log that the standby has not replayed, in bytes",
+            lag.clone(),
+        );
+        registry.register(
+            "db_standby_in_use",
+            "1 if reads of lists go to the standby, else 0",
+            standby_in_use.clone(),
+        );
+        let from = |place| reads.get_or_create_owned(&ReadLabels { place });
+        Self { from_primary: from("primary"), from_standby: from("standby"), lag, standby_in_use }
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RouteLabels {
     route: Arc<str>,
 }
@@ -61,6 +97,7 @@ pub struct Metrics {
     failed_statements: Counter,
     statement_latency: Histogram,
     batches: Family<BatchLabels, Histogram>,
+    pub(crate) reads: ReadMetrics,
     pool: Arc<OnceLock<DatabaseConnection>>,
 }
 
@@ -102,6 +139,7 @@ impl Metrics {
             (|| Histogram::new(BATCH_SIZE_BUCKETS)) as fn() -> Histogram,
         );
         registry.register("batch_size", "Keys per batch", batches.clone());
+        let reads = ReadMetrics::new(&mut registry);
         let pool = Arc::default();
         registry.register_collector(Box::new(PoolCollector(Arc::clone(&pool))));
         registry.register_collector(Box::new(DroppedLinesCollector));
@@ -115,6 +153,7 @@ impl Metrics {
             failed_statements,
             statement_latency,
             batches,
+            reads,
             pool,
         };
         (metrics, more)

@@ -7,6 +7,7 @@ async fn help_lists_every_setting_with_its_default() {
     let folder = tempfile::tempdir().unwrap();
     let both = [
         "DATABASE_URL",
+        "DATABASE_READ_URL",
         "TLS_CERT",
         "TLS_KEY",
         "SECURITY",

@@ -70,6 +70,12 @@ async fn invalid_value_aborts_startup_with_one_line() {
         (&all, "DATABASE_CONNECTIONS", &["0", "-1", "many", " "]),
         (&all, "WORKERS", &["0", "half", "99999999"]),
         (&all, "DRAIN", &["0s", "soon", "5"]),
+        // Also because the database is one of SQLite.
+        (
+            &all,
+            "DATABASE_READ_URL",
+            &["", "nothing", "mysql://localhost/x", "postgres://localhost/x"],
+        ),
         (&all, "SECURITY", &["loose", "SPEC "]),
         (&all, "LOG", &["=====", "users=loud"]),
         (&all, "LOG_FORMAT", &["xml"]),
@@ -116,6 +122,19 @@ async fn invalid_value_aborts_startup_with_one_line() {
         }
     }
     assert!(errors.is_empty(), "{}", errors.join("\n"));
+}
+
+#[tokio::test]
+async fn standby_must_be_one_of_postgres() {
+    let folder = migrated_folder().await;
+    for binary in ["users-api", "offers-api"] {
+        for standby in ["sqlite://other.db", "mysql://localhost/x", "postgres://localhost:port/x"] {
+            let mut settings = valid_settings(binary, folder.path());
+            settings.push(setting("DATABASE_URL", "postgres://localhost/x"));
+            settings.push(setting("DATABASE_READ_URL", standby));
+            assert_startup_fails(binary, folder.path(), &settings, "DATABASE_READ_URL").await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -84,14 +84,17 @@ impl Database {
 
     /// Returns the path of the Unix socket of the `PostgreSQL` server.
     pub(crate) fn socket(&self) -> PathBuf {
-        let url = reqwest::Url::parse(&self.url).unwrap();
-        let folder = url.query_pairs().find(|(name, _)| name == "host").expect("a socket");
-        Path::new(&*folder.1).join(".s.PGSQL.5432")
+        socket_folder(&self.url).join(".s.PGSQL.5432")
     }
 
     /// Returns the URL of this `PostgreSQL` database at another address.
     pub(crate) fn url_at(&self, address: SocketAddr) -> String {
         format!("postgres://postgres@{address}/{}", self.name)
+    }
+
+    /// Connects to the copy of this database on a standby.
+    pub(crate) async fn connect_at(&self, address: SocketAddr) -> DatabaseConnection {
+        connect(&self.url_at(address)).await
     }
 
     /// Runs `classifieds seed`.
@@ -171,6 +174,13 @@ fn unique_name(prefix: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     format!("{prefix}_{}_{number}", std::process::id())
+}
+
+/// Returns the folder of the Unix socket in the URL of a `PostgreSQL`.
+pub(crate) fn socket_folder(url: &str) -> PathBuf {
+    let url = reqwest::Url::parse(url).unwrap();
+    let folder = url.query_pairs().find(|(name, _)| name == "host").expect("a socket");
+    PathBuf::from(&*folder.1)
 }
 
 /// Returns the URL of a database on the disposable `PostgreSQL`.

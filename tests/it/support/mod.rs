@@ -14,6 +14,7 @@ pub(crate) mod process;
 mod processes;
 pub(crate) mod services;
 pub(crate) mod settings;
+pub(crate) mod standby;
 pub(crate) mod tcp_proxy;
 pub(crate) mod wait;
 pub(crate) mod websocket;

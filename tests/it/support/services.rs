@@ -1,5 +1,6 @@
 //! Both services, started as an operator would start them.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -57,6 +58,7 @@ impl Topology {
             settings: Vec::new(),
             offers_proxied: false,
             database_proxied: false,
+            standby: None,
         };
         // On a machine that runs all tests at once, offers-api may be slow to respond.
         builder.set("SECURITY", "spec").set("OFFERS_PATIENCE", "10s")
@@ -69,6 +71,7 @@ pub(crate) struct ServicesBuilder {
     settings: Vec<(String, String)>,
     offers_proxied: bool,
     database_proxied: bool,
+    standby: Option<SocketAddr>,
 }
 
 impl ServicesBuilder {
@@ -90,6 +93,12 @@ impl ServicesBuilder {
         self
     }
 
+    /// Lets the services read lists from the standby at an address.
+    pub(crate) fn read_from(mut self, standby: SocketAddr) -> Self {
+        self.standby = Some(standby);
+        self
+    }
+
     pub(crate) async fn start(mut self) -> Services {
         let folder = TempDir::new().unwrap();
         let database = Database::migrated(self.topology.engine, folder.path()).await;
@@ -99,6 +108,9 @@ impl ServicesBuilder {
             self = self.set("DATABASE_URL", &database.url_at(proxy.address()));
         } else {
             self = self.set("DATABASE_URL", database.url());
+        }
+        if let Some(address) = self.standby {
+            self = self.set("DATABASE_READ_URL", &database.url_at(address));
         }
         if self.offers_proxied {
             let url = format!("http://{}", proxy.address());

@@ -136,6 +136,7 @@ impl AccountMutation {
         let state = UsersState::from_ctx(ctx);
         let account = input.validate(state.security)?;
         let row = accounts::create_user(state, account).await?;
+        state.reads.record_write();
         Ok(DirectJson(User::for_owner(row)))
     }
 
@@ -151,6 +152,7 @@ impl AccountMutation {
         let update = input.validate()?;
         let seen = Precondition::from_ctx(ctx)?;
         let row = accounts::update_user(state, viewer, id, update, seen).await?;
+        state.reads.record_write();
         Ok(DirectJson(User::for_owner(row)))
     }
 
@@ -173,9 +175,11 @@ impl AccountMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "ID of the user to delete.")] id: ID,
     ) -> Result<bool> {
+        let state = UsersState::from_ctx(ctx);
         let (viewer, id) = authorize(ctx, DELETE_USER, &id)?;
         let seen = Precondition::from_ctx(ctx)?;
-        accounts::delete_user(&UsersState::from_ctx(ctx).database, viewer, id, seen).await?;
+        accounts::delete_user(&state.database, viewer, id, seen).await?;
+        state.reads.record_write();
         Ok(true)
     }
 }
