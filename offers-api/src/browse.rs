@@ -51,7 +51,7 @@ const ALL_IDS: RangeInclusive<i64> = 1..=i64::MAX;
 /// Restricts a list of offers. Omitted fields do not restrict it.
 #[derive(Debug, Default, InputObject)]
 pub(crate) struct OfferFilter {
-    /// A full-text query over title and text, at most 200 characters: words, of which every one
+    /// A full-text query over title and text, up to 200 characters: words, of which every one
     /// must match, "phrases", `-not` and `or`. PostgreSQL compares stems of words, SQLite their
     /// beginnings.
     search: Option<String>,
