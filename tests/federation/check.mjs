@@ -70,12 +70,12 @@ await check('an offer has its user', async () => {
 
 await check('a nested query crosses the services both ways, with the token of the caller', async () => {
   const query = `query ($id: ID!) {
-    me { email offers { title user { username offers { id } } } }
+    me { email offers { title user { username offersConnection(first: 5) { nodes { id } } } } }
     offers(userId: $id, first: 1) { edges { node { user { email } } } }
   }`;
   const viewer = await run(query, { id: ann.id }, ann.token);
   assert.equal(viewer.me.email, 'ann@example.org');
-  assert.deepEqual(viewer.me.offers.map(({ user }) => user.offers.length), [2, 2]);
+  assert.deepEqual(viewer.me.offers.map(({ user }) => user.offersConnection.nodes.length), [2, 2]);
   assert.equal(viewer.offers.edges[0].node.user.email, 'ann@example.org');
   // The email is hidden from others.
   const anonymous = await run(query, { id: ann.id });
