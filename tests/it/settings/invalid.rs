@@ -74,7 +74,7 @@ async fn invalid_value_aborts_startup_with_one_line() {
         (
             &all,
             "DATABASE_READ_URL",
-            &["", "nothing", "mysql://localhost/x", "postgres://localhost/x"],
+            &[" ", "nothing", "mysql://localhost/x", "postgres://localhost/x"],
         ),
         (&all, "SECURITY", &["loose", "SPEC "]),
         (&all, "LOG", &["=====", "users=loud"]),
