@@ -13,7 +13,7 @@ SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)(?: # .*)?")
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\.)*)"(?:,|$)')
 SUFFIXES = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_count", "_sum"]}
 # Keywords of the query language, and metrics of Prometheus itself.
-BUILT_IN = {"sum", "by", "rate", "max", "histogram_quantile", "and", "label_values", "up"}
+BUILT_IN = {"sum", "by", "rate", "increase", "max", "histogram_quantile", "and", "label_values", "up"}
 
 
 def parse_openmetrics(text):
