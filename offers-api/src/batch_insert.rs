@@ -1,11 +1,11 @@
 //! Batched inserts: one statement, and one commit, for many new offers.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, slice};
 
 use async_graphql::dataloader::Loader;
-use entity::{insert_row, offer};
+use entity::{begin_write, offer};
 use schema::{Error, Offer, Result, batch_loader::BatchResult, db_availability::retry_on_conflict};
-use sea_orm::{DatabaseConnection, DbErr, EntityTrait, SqlErr};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, SqlErr};
 
 use crate::{
     loaders::OfferLoader,
@@ -32,7 +32,7 @@ impl Loader<NewOffer> for OfferLoader {
 
 async fn insert(database: &DatabaseConnection, new: &[NewOffer]) -> Vec<(NewOffer, Result<Offer>)> {
     if new.len() > 1 {
-        match retry_on_conflict(|| insert_many(database, new)).await {
+        match retry_on_conflict(|| insert_rows(database, new)).await {
             Ok(offers) => return offers.into_iter().map(|(new, offer)| (new, Ok(offer))).collect(),
             // Only a statement of its own shows whose user is missing.
             Err(error) if is_foreign_key_violation(&error) => (),
@@ -49,8 +49,36 @@ async fn insert(database: &DatabaseConnection, new: &[NewOffer]) -> Vec<(NewOffe
     created
 }
 
-async fn insert_many(
+async fn insert_one(database: &DatabaseConnection, new: &NewOffer) -> Result<Offer> {
+    match retry_on_conflict(|| insert_rows(database, slice::from_ref(new))).await {
+        Ok(offers) => {
+            let offer = offers.into_iter().next().map(|(_, offer)| offer);
+            offer.ok_or_else(|| Error::internal("the database did not return a new offer"))
+        }
+        Err(error) if is_foreign_key_violation(&error) => Err(user_not_found()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Inserts offers by one statement, on SQLite within a transaction. There, a statement of its own
+/// that fails once a trigger has written to an FTS5 table leaves its connection with the database of
+/// that moment: its next read returns old rows, and its next write fails
+/// (`migration/tests/search_triggers.rs`).
+async fn insert_rows(
     database: &DatabaseConnection,
+    new: &[NewOffer],
+) -> Result<Vec<(NewOffer, Offer)>, DbErr> {
+    if database.get_database_backend() != DbBackend::Sqlite {
+        return insert_many(database, new).await;
+    }
+    let transaction = begin_write(database).await?;
+    let offers = insert_many(&transaction, new).await?;
+    transaction.commit().await?;
+    Ok(offers)
+}
+
+async fn insert_many(
+    database: &impl ConnectionTrait,
     new: &[NewOffer],
 ) -> Result<Vec<(NewOffer, Offer)>, DbErr> {
     let rows = offer::Entity::insert_many(new.iter().map(NewOffer::row));
@@ -62,14 +90,6 @@ async fn insert_many(
         Some((unmatched.remove(index).clone(), row.into()))
     });
     Ok(matched.collect())
-}
-
-async fn insert_one(database: &DatabaseConnection, new: &NewOffer) -> Result<Offer> {
-    match retry_on_conflict(|| insert_row(new.row(), database)).await {
-        Ok(row) => Ok(row.into()),
-        Err(error) if is_foreign_key_violation(&error) => Err(user_not_found()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn is_foreign_key_violation(error: &DbErr) -> bool {

@@ -69,13 +69,8 @@ const MAX_ATTEMPTS: u32 = 6;
 /// Time before the second attempt, doubled before each further one.
 const RETRY_DELAY: Duration = Duration::from_millis(4);
 
-/// Time after which nothing is run again: a statement that waited for a lock until its timeout would
-/// only wait once more.
-const RETRY_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// Runs a statement or a transaction, and runs it again if a concurrent one came first: serialization
-/// failures and deadlocks of PostgreSQL, which other engines report more often, and locks of SQLite
-/// that it does not wait for.
+/// failures and deadlocks of PostgreSQL, which other engines report more often.
 ///
 /// # Errors
 /// The error of the database, also of a conflict that does not end.
@@ -83,13 +78,9 @@ pub async fn retry_on_conflict<T, F>(mut run: impl FnMut() -> F) -> Result<T, Db
 where
     F: Future<Output = Result<T, DbErr>>,
 {
-    let start = Instant::now();
     for attempt in 1..MAX_ATTEMPTS {
         match run().await {
-            Err(error)
-                if FailureKind::of(&error) == FailureKind::Conflict
-                    && start.elapsed() < RETRY_TIMEOUT =>
-            {
+            Err(error) if FailureKind::of(&error) == FailureKind::Conflict => {
                 tokio::time::sleep(RETRY_DELAY * (1 << (attempt - 1))).await;
             }
             result => return result,
@@ -181,7 +172,7 @@ fn classify_sqlite_code(code: u16) -> FailureKind {
     const FULL: u16 = 13;
     const CANTOPEN: u16 = 14;
     match code & 0xff {
-        BUSY => FailureKind::Conflict,
+        BUSY => FailureKind::Overloaded,
         READONLY | IOERR | FULL | CANTOPEN => FailureKind::Unwritable,
         _ => FailureKind::Statement,
     }
@@ -211,7 +202,7 @@ mod tests {
         for left in ["57P01", "57P03", "08006", "25006"] {
             assert_eq!(classify_code(left), FailureKind::ServerLost, "{left}");
         }
-        for busy in ["53300", "57014"] {
+        for busy in ["53300", "57014", "5", "261", "517"] {
             assert_eq!(classify_code(busy), FailureKind::Overloaded, "{busy}");
         }
         // SQLITE_READONLY, IOERR, FULL, CANTOPEN; READONLY_DBMOVED, IOERR_WRITE, IOERR_FSYNC,
@@ -220,7 +211,7 @@ mod tests {
         {
             assert_eq!(classify_code(full), FailureKind::Unwritable, "{full}");
         }
-        for conflict in ["40001", "40P01", "5", "261", "517"] {
+        for conflict in ["40001", "40P01"] {
             assert_eq!(classify_code(conflict), FailureKind::Conflict, "{conflict}");
         }
         for wrong in ["23505", "42P01", "2067", "787", "1", "11", "53000x", ""] {
